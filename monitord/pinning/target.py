@@ -1,0 +1,57 @@
+"""What is watched: an endpoint and the pin sets that the apps hold for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitord.pinning.pins import PinSet
+
+DEFAULT_PORT = 443
+DEFAULT_INTERVAL = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAddress:
+    """An IP address, with a port if it is not the target's, that is connected to instead of asking DNS."""
+
+    address: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint as configured.
+
+    ``host`` is lower-case and in its ASCII (IDNA) form, without a trailing dot, or an IP literal without brackets.
+    ``server_name`` is the name sent as SNI and checked in the certificate; None means ``host``.
+    ``interval`` is the time between two rounds.
+    """
+
+    host: str
+    port: int = DEFAULT_PORT
+    server_name: str | None = None
+    connect_to: tuple[ConnectAddress, ...] = ()
+    interval: timedelta = DEFAULT_INTERVAL
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pinsets: tuple[PinSet, ...] = ()
+    trust: tuple[str, ...] = ("mozilla",)
+
+    @property
+    def name(self) -> str:
+        """The name that the certificate must carry and that SNI announces."""
+        return self.server_name or self.host
+
+    @property
+    def endpoint(self) -> str:
+        """``host:port``, with brackets around an IPv6 literal: how people and alerts name the target."""
+        return format_endpoint(self.host, self.port)
+
+
+def format_endpoint(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 literal."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
