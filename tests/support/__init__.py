@@ -1,0 +1,1 @@
+"""Real local servers and builders that tests of several rooms share."""
