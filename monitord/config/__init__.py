@@ -1,0 +1,1 @@
+"""The configuration: what the user wrote, as checked values."""
