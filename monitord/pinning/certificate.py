@@ -114,13 +114,18 @@ class Certificate:
         """The subject for people, as in RFC 4514; every control character escaped."""
         return display_name(self.subject)
 
+    @property
+    def display_issuer(self) -> str:
+        """The issuer's name for people, as in RFC 4514; every control character escaped."""
+        return display_name(self.issuer)
+
     def extension(self, oid: str) -> Extension | None:
         """The first extension with this OID."""
         return next((extension for extension in self.extensions if extension.oid == oid), None)
 
     def valid_at(self, now: datetime) -> bool:
-        """Whether ``now`` lies in the validity, both ends included (RFC 5280 section 4.1.2.5)."""
-        return self.not_before <= now <= self.not_after
+        """Whether ``now`` lies in the validity: both ends included, to the second (RFC 5280 section 4.1.2.5)."""
+        return self.not_before <= now.replace(microsecond=0) <= self.not_after
 
 
 def parse_certificate(data: bytes) -> Certificate:

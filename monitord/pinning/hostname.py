@@ -1,0 +1,60 @@
+"""Does a certificate name this host? RFC 6125 and RFC 9525 as the clients apply them: alternative names only."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitord.pinning.extensions import GeneralName, Profile
+
+_LABELS_WITH_WILDCARD = 3
+
+
+def names_host(profile: Profile, host: str) -> bool:
+    """Whether the alternative names cover ``host`` (ASCII form, or an IP literal). The common name never counts."""
+    address = _address(host)
+    names = profile.alternative_names or ()
+    if address is not None:
+        return any(name.kind == "ip" and name.value == address for name in names)
+    wanted = host.lower().removesuffix(".")
+    return any(name.kind == "dns" and pattern_covers(name.text, wanted) for name in names)
+
+
+def pattern_covers(pattern: str, host: str) -> bool:
+    """Whether a DNS name in a certificate covers the lower-case ``host``.
+
+    A wildcard is a whole left-most label, stands for exactly one label, and not directly above a top-level domain.
+    """
+    pattern = pattern.lower().removesuffix(".")
+    if pattern == host:
+        return "*" not in pattern
+    labels, wanted = pattern.split("."), host.split(".")
+    return (
+        labels[0] == "*"
+        and len(labels) == len(wanted) >= _LABELS_WITH_WILDCARD
+        and wanted[0] != ""
+        and labels[1:] == wanted[1:]
+    )
+
+
+def describe_names(profile: Profile) -> str:
+    """The names in the certificate, for people; at most a handful."""
+    shown = [_shown(name) for name in profile.alternative_names or () if name.kind in ("dns", "ip")]
+    if not shown:
+        return "no names"
+    more = f" and {len(shown) - 4} more" if len(shown) > 5 else ""  # noqa: PLR2004
+    return ", ".join(shown[: 4 if more else 5]) + more
+
+
+def _shown(name: GeneralName) -> str:
+    if name.kind == "ip":
+        return str(ipaddress.ip_address(name.value))
+    return "".join(c if c.isprintable() else f"\\{ord(c):02X}" for c in name.text)
+
+
+def _address(host: str) -> bytes | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).packed
+    except ValueError:
+        return None

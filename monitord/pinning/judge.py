@@ -1,0 +1,82 @@
+"""Would the apps connect? ``judge`` answers for each pin set of a target, from what was observed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitord.pinning.clients import RULES
+from monitord.pinning.pins import PinSet
+from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from monitord.pinning.observation import Observation
+    from monitord.pinning.target import Target
+    from monitord.pinning.trust import TrustStore
+
+
+def judge(
+    target: Target, observations: Sequence[Observation], trust: Mapping[str, TrustStore], now: datetime
+) -> tuple[PinSetVerdict, ...]:
+    """One verdict for each pin set: the worst over all observations and all trust stores of the set.
+
+    A target without pin sets is judged on trust alone, under the name "default". ``trust`` must hold every store that
+    the pin sets name. An observation without a chain is ``undetermined``, with its failure as the reason.
+    """
+    pinsets = target.pinsets or (PinSet("default", trust=target.trust),)
+    return tuple(_judge_pinset(target, pinset, observations, trust, now) for pinset in pinsets)
+
+
+def _judge_pinset(
+    target: Target,
+    pinset: PinSet,
+    observations: Sequence[Observation],
+    trust: Mapping[str, TrustStore],
+    now: datetime,
+) -> PinSetVerdict:
+    rule = RULES[pinset.client]
+    judgements = tuple(
+        rule(observation, target.name, pinset, trust[store], now) if observation.chain else _unseen(observation, store)
+        for store in pinset.trust
+        for observation in observations
+    )
+    if not judgements:
+        return PinSetVerdict(target, pinset, Verdict.UNDETERMINED, "nothing was observed", pinset.trust[0], (), ())
+    worst = max(judgements, key=lambda judgement: judgement.verdict.badness)
+    live = {pin for judgement in judgements for pin in judgement.matched}
+    return PinSetVerdict(
+        target=target,
+        pinset=pinset,
+        verdict=worst.verdict,
+        reason=_reason(worst, judgements),
+        trust=worst.trust,
+        judgements=judgements,
+        matched=tuple(pin for pin in pinset.all_pins if pin in live),
+    )
+
+
+def _unseen(observation: Observation, store: str) -> Judgement:
+    failure = observation.failure
+    detail = f"{failure.reason}: {failure.detail}" if failure else "no chain was presented"
+    return Judgement(observation, store, Verdict.UNDETERMINED, f"no chain was seen ({detail})")
+
+
+def _reason(worst: Judgement, judgements: Sequence[Judgement]) -> str:
+    """The worst judgement's sentence, with the addresses and stores it holds for where others fare better."""
+    alike = [judgement for judgement in judgements if judgement.verdict is worst.verdict]
+    if len(alike) == len(judgements):
+        return worst.reason
+    places = dict.fromkeys(_place(judgement, judgements) for judgement in alike)
+    return f"at {', '.join(places)} ({len(alike)} of {len(judgements)}): {worst.reason}"
+
+
+def _place(judgement: Judgement, judgements: Sequence[Judgement]) -> str:
+    observation = judgement.observation
+    parts = [observation.address or "(no address)"]
+    if len({other.observation.key_type for other in judgements}) > 1 and observation.key_type:
+        parts.append(observation.key_type)
+    if len({other.trust for other in judgements}) > 1:
+        parts.append(f"with {judgement.trust}")
+    return " ".join(parts)

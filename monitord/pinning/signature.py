@@ -1,0 +1,126 @@
+"""Signatures on certificates: does this key's signature stand on that certificate (RFC 5280, RFC 4055, RFC 5758)?"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+
+from monitord.pinning import der
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+    from monitord.pinning.certificate import Certificate
+
+_MD5_RSA, _SHA1_RSA, _SHA1_ECDSA = "1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10045.4.1"
+_PSS = "1.2.840.113549.1.1.10"
+_RSA_HASHES: dict[str, hashes.HashAlgorithm] = {
+    _MD5_RSA: hashes.MD5(),  # noqa: S303 - to recognise, not to trust: weak_signature() tells
+    _SHA1_RSA: hashes.SHA1(),  # noqa: S303
+    "1.2.840.113549.1.1.11": hashes.SHA256(),
+    "1.2.840.113549.1.1.12": hashes.SHA384(),
+    "1.2.840.113549.1.1.13": hashes.SHA512(),
+    "1.2.840.113549.1.1.14": hashes.SHA224(),
+}
+_ECDSA_HASHES: dict[str, hashes.HashAlgorithm] = {
+    _SHA1_ECDSA: hashes.SHA1(),  # noqa: S303
+    "1.2.840.10045.4.3.1": hashes.SHA224(),
+    "1.2.840.10045.4.3.2": hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    "1.2.840.10045.4.3.4": hashes.SHA512(),
+}
+_PSS_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "2.16.840.1.101.3.4.2.1": hashes.SHA256(),
+    "2.16.840.1.101.3.4.2.2": hashes.SHA384(),
+    "2.16.840.1.101.3.4.2.3": hashes.SHA512(),
+}
+_WEAK = {_MD5_RSA: "MD5", _SHA1_RSA: "SHA-1", _SHA1_ECDSA: "SHA-1"}
+
+
+@lru_cache(maxsize=65536)
+def signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the issuer's key made the signature on the certificate.
+
+    False as well for algorithms and keys that cannot be checked (DSA, unnamed curves): no client of today builds a
+    path over them. Signatures never change, so the answers are remembered, a bounded number of them.
+    """
+    key = _public_key(issuer.spki)
+    if key is None:
+        return False
+    try:
+        _verify(key, certificate)
+    except (InvalidSignature, UnsupportedAlgorithm, der.DerError, ValueError, TypeError):
+        return False
+    return True
+
+
+def weak_signature(certificate: Certificate) -> str | None:
+    """The name of the broken hash that the certificate is signed with, if it is."""
+    try:
+        return _WEAK.get(_algorithm(certificate)[0])
+    except der.DerError:
+        return None
+
+
+def rsa_bits(certificate: Certificate) -> int | None:
+    """The size of the certificate's RSA key in bits; None for other keys and for keys that cannot be read."""
+    key = _public_key(certificate.spki)
+    return key.key_size if isinstance(key, rsa.RSAPublicKey) else None
+
+
+def usable_key(certificate: Certificate) -> bool:
+    """Whether the public key is of a kind that TLS clients of today can use at all."""
+    key = _public_key(certificate.spki)
+    return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) and not (
+        isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < 224  # noqa: PLR2004 - P-192 and smaller
+    )
+
+
+@lru_cache(maxsize=8192)
+def _public_key(spki: bytes) -> PublicKeyTypes | None:
+    try:
+        return serialization.load_der_public_key(spki)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _algorithm(certificate: Certificate) -> tuple[str, bytes]:
+    parts = list(der.read_element(certificate.signature_algorithm).children())
+    oid = der.dotted_oid(der.expect(parts[0] if parts else None, der.OID, "the signature algorithm").content)
+    return oid, parts[1].raw if len(parts) > 1 else b""
+
+
+def _verify(key: PublicKeyTypes, certificate: Certificate) -> None:
+    oid, parameters = _algorithm(certificate)
+    if isinstance(key, rsa.RSAPublicKey):
+        if oid == _PSS:
+            chosen = _pss_hash(parameters)
+            scheme = padding.PSS(padding.MGF1(chosen), padding.PSS.AUTO)
+            key.verify(certificate.signature, certificate.tbs, scheme, chosen)
+        else:
+            key.verify(certificate.signature, certificate.tbs, padding.PKCS1v15(), _known(_RSA_HASHES, oid))
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(certificate.signature, certificate.tbs, ec.ECDSA(_known(_ECDSA_HASHES, oid)))
+    elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        key.verify(certificate.signature, certificate.tbs)
+    else:
+        raise UnsupportedAlgorithm("a kind of key that no client builds paths over")
+
+
+def _known(table: dict[str, hashes.HashAlgorithm], oid: str) -> hashes.HashAlgorithm:
+    if oid not in table:
+        raise UnsupportedAlgorithm(f"signature algorithm {oid}")
+    return table[oid]
+
+
+def _pss_hash(parameters: bytes) -> hashes.HashAlgorithm:
+    """The hash named in RSASSA-PSS-params (RFC 4055 section 3.1); its default, SHA-1, is not accepted."""
+    for part in der.expect(der.read_element(parameters), der.SEQUENCE, "the PSS parameters").children():
+        if part.tag == 0xA0:  # noqa: PLR2004 - [0] hashAlgorithm
+            algorithm = next(der.read_element(part.content).children(), None)
+            return _known(_PSS_HASHES, der.dotted_oid(der.expect(algorithm, der.OID, "the PSS hash").content))
+    raise UnsupportedAlgorithm("RSASSA-PSS with its default hash SHA-1")
