@@ -1,4 +1,4 @@
-"""From verdicts to incidents: ``decide`` says what changed, and nothing when nothing did."""
+"""Incidents as values: what is open, what changed, and why."""
 
 from __future__ import annotations
 

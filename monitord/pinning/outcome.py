@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from monitord.pinning.incident import Transition
@@ -21,6 +21,15 @@ class Streaks:
 
     endpoint: int = 0
     addresses: Mapping[str, int] = field(default_factory=dict)
+
+    def after(self, observations: Sequence[Observation]) -> Streaks:
+        """The streaks after one more round: counted up where no chain was seen, forgotten where one was."""
+        seen = {observation.address for observation in observations if observation.chain}
+        silent = {observation.address for observation in observations if not observation.chain} - seen
+        return Streaks(
+            endpoint=0 if seen else self.endpoint + 1,
+            addresses={address: self.addresses.get(address, 0) + 1 for address in sorted(silent)},
+        )
 
 
 @dataclass(frozen=True, slots=True)

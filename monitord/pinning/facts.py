@@ -1,0 +1,175 @@
+"""What an alert says: who is hit, what was seen, what to do now; sentences and JSON-ready details."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from monitord.pinning.incident import IncidentKind
+from monitord.pinning.report import chain_entries, failure_entry, timestamp
+from monitord.pinning.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from monitord.pinning.conditions import Condition
+    from monitord.pinning.verdict import Judgement, PinSetVerdict
+
+
+def alert_facts(condition: Condition, now: datetime, *, over: bool = False) -> dict[str, Any]:
+    """The details of an alert about this condition; ``over``: it has just stopped to hold."""
+    kind, verdict = condition.key.kind, condition.verdict
+    of_endpoint = kind is IncidentKind.UNREACHABLE
+    worst = _worst(verdict)
+    summary, advice = _END[kind](verdict) if over else _BEGIN[kind](condition, now)
+    presented = worst.observation.chain if worst else ()
+    path = worst.path if worst else ()
+    return {
+        "timestamp": timestamp(now),
+        "client": None if of_endpoint else verdict.pinset.client.value,
+        "share": None if of_endpoint else verdict.pinset.share,
+        "trust": None if of_endpoint else verdict.trust,
+        "summary": summary,
+        "reason": _silence(verdict) if of_endpoint and not over else verdict.reason,
+        "advice": advice,
+        "predicted_at": None,
+        "cause": None,
+        "pins": [] if of_endpoint else [str(pin) for pin in verdict.pinset.all_pins],
+        "matched": [str(pin) for pin in verdict.matched],
+        "chain": chain_entries(presented),
+        "path": chain_entries(path),
+        "new_pins": [] if over else _new_pins(kind, verdict, worst),
+        "observations": [
+            {
+                "address": judgement.observation.address,
+                "key_type": judgement.observation.key_type,
+                "verdict": judgement.verdict.value,
+                "reason": judgement.reason,
+                "failure": failure_entry(judgement.observation.failure),
+            }
+            for judgement in verdict.judgements
+        ],
+        "labels": dict(verdict.target.labels),
+        "url": None,
+    }
+
+
+def _worst(verdict: PinSetVerdict) -> Judgement | None:
+    return max(verdict.judgements, key=lambda judgement: judgement.verdict.badness, default=None)
+
+
+def _new_pins(kind: IncidentKind, verdict: PinSetVerdict, worst: Judgement | None) -> list[dict[str, str]]:
+    """The keys on the path that no pin of the set names: what an app release could pin."""
+    if kind is not IncidentKind.PIN_MISMATCH or worst is None:
+        return []
+    known = {str(pin) for pin in verdict.pinset.all_pins}
+    entries = chain_entries(worst.path)
+    return [
+        {"role": entry["role"], "subject": entry["subject"], "spki": entry["spki"]}
+        for entry in entries
+        if entry["spki"] not in known
+    ]
+
+
+def _apps(verdict: PinSetVerdict) -> str:
+    share = verdict.pinset.share
+    users = f", {share:.0%} of the users" if share is not None else ""
+    return f"apps with pin set {verdict.pinset.name} ({verdict.pinset.client}{users})"
+
+
+def _mismatch(condition: Condition, _now: datetime) -> tuple[str, str]:
+    verdict = condition.verdict
+    return (
+        f"The {_apps(verdict)} refuse to connect to {verdict.target.endpoint}: {verdict.reason}.",
+        (
+            "Serve a chain that holds a pinned key again: roll the certificate back, or renew it with a pinned key. "
+            "If the new key is here to stay, ship an app release with one of the new pins and register that pin here; "
+            "installed apps stay broken until they are updated."
+        ),
+    )
+
+
+def _untrusted(condition: Condition, _now: datetime) -> tuple[str, str]:
+    verdict = condition.verdict
+    return (
+        (
+            f"The {_apps(verdict)} refuse to connect to {verdict.target.endpoint}: "
+            f"the chain is not trusted by {verdict.trust}: {verdict.reason}."
+        ),
+        (
+            "Serve a certificate for this name that is in date, with its intermediates, from an authority that the apps "
+            "trust. If the trust store is the wrong one for these apps, set trust: in the configuration."
+        ),
+    )
+
+
+def _unreachable(condition: Condition, _now: datetime) -> tuple[str, str]:
+    verdict, rounds = condition.verdict, condition.rounds
+    silent = _silent(verdict)
+    every = len(silent) == len(verdict.judgements)
+    where = "" if every else f" at {', '.join(silent)} ({len(silent)} of {len(verdict.judgements)} addresses)"
+    return (
+        f"{verdict.target.endpoint} has shown no certificate{where} for {rounds} rounds: {_silence(verdict)}.",
+        (
+            "Whether the apps' pins still match cannot be told until the endpoint answers. Check that it is up, that its "
+            "name resolves, and that this host may connect to it."
+        ),
+    )
+
+
+def _expiring(condition: Condition, now: datetime) -> tuple[str, str]:
+    verdict = condition.verdict
+    expires = verdict.pinset.expires or now
+    tense = "expired" if expires <= now else "expires"
+    return (
+        (
+            f"Pin set {verdict.pinset.name} for {verdict.target.endpoint} {tense} at {timestamp(expires)}: "
+            f"from then on the {_apps(verdict)} connect without pinning."
+        ),
+        (
+            "Ship an app release with a later expiry date, then write that date here. Nobody is cut off by the expiry, "
+            "but connections are no longer protected by pins."
+        ),
+    )
+
+
+def _connects(verdict: PinSetVerdict) -> tuple[str, str]:
+    if verdict.verdict is Verdict.PIN_MISMATCH:
+        return f"The chain of {verdict.target.endpoint} is trusted again, but its pins do not match.", ""
+    return f"The {_apps(verdict)} connect to {verdict.target.endpoint} again: {verdict.reason}.", ""
+
+
+def _answers(verdict: PinSetVerdict) -> tuple[str, str]:
+    return f"{verdict.target.endpoint} answers again.", ""
+
+
+def _renewed(verdict: PinSetVerdict) -> tuple[str, str]:
+    return f"Pin set {verdict.pinset.name} for {verdict.target.endpoint} no longer expires soon.", ""
+
+
+def _silent(verdict: PinSetVerdict) -> list[str]:
+    observations = [judgement.observation for judgement in verdict.judgements]
+    return list(dict.fromkeys(one.address or "(no address)" for one in observations if not one.chain))
+
+
+def _silence(verdict: PinSetVerdict) -> str:
+    failures: Sequence[str] = [
+        f"{judgement.observation.failure.reason}: {judgement.observation.failure.detail}"
+        for judgement in verdict.judgements
+        if judgement.observation.failure and not judgement.observation.chain
+    ]
+    return "; ".join(dict.fromkeys(failures)) or "no chain was presented"
+
+
+_BEGIN = {
+    IncidentKind.PIN_MISMATCH: _mismatch,
+    IncidentKind.UNTRUSTED: _untrusted,
+    IncidentKind.UNREACHABLE: _unreachable,
+    IncidentKind.PINS_EXPIRING: _expiring,
+}
+_END = {
+    IncidentKind.PIN_MISMATCH: _connects,
+    IncidentKind.UNTRUSTED: _connects,
+    IncidentKind.UNREACHABLE: _answers,
+    IncidentKind.PINS_EXPIRING: _renewed,
+}
