@@ -1,0 +1,206 @@
+"""A TLS handshake that looks: whatever chain the server presents is seen, whether or not anyone would trust it.
+
+``Handshake`` is sans-I/O: bytes in, bytes out, no socket and no clock. ``shake_hands`` carries its bytes over a socket.
+Three things differ from a client that wants to talk:
+
+1. Nothing is verified, and old ciphers and keys are put up with: a bad chain must be seen to be judged.
+2. What the server sends is bounded, and cannot make us compute for long: it may be hostile.
+3. The chain is read however the handshake ends. A server that then demands a client certificate, sends an alert or
+   goes silent has already shown what the apps would judge.
+
+No callback is ever given to OpenSSL: callbacks need executable memory, which a hardened service may not map.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL, crypto
+
+from monitord.pinning.observation import Failure, FailureReason
+
+if TYPE_CHECKING:
+    import socket
+
+MAX_CERTIFICATES = 20
+MAX_CERTIFICATE_BYTES = 64 * 1024
+MAX_READ = 1024 * 1024
+
+# No DHE: the server chooses the group, and one of 10,000 bits keeps the event loop busy for a second. The clients
+# that enforce pins do not offer it either. SECLEVEL=0 admits small keys and SHA-1 signatures.
+_CIPHERS = b"DEFAULT:!kDHE:!PSK:!SRP:@SECLEVEL=0"
+_READ_SIZE = 16 * 1024
+_OUTPUT_SIZE = 64 * 1024
+_BEGINNING = 24
+_TLS_RECORD_TYPES = range(20, 25)
+_DER_LIBRARIES = ("asn1 encoding routines", "x509 certificate routines")
+_BAD_CERTIFICATE_FRAMES = ("cert length mismatch",)
+_TOO_LARGE = ("excessive message size",)
+# How OpenSSL words an alert from the peer: "tls alert handshake failure" (older: "sslv3 alert handshake failure"),
+# "tlsv1 alert protocol version", "tlsv13 alert certificate required", and a few without the word.
+_ALERT = re.compile(r"(?:sslv3|ssl/tls|tls|tlsv1|tlsv13)(?P<word> alert)? (?P<name>[a-z ]+)")
+_ALERTS_WITHOUT_THE_WORD = (
+    "unsupported extension",
+    "certificate unobtainable",
+    "unrecognized name",
+    "bad certificate status response",
+    "bad certificate hash value",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a handshake showed: the DER of the certificates as sent, leaf first, and the failure that ended it, if any.
+
+    ``tls_version`` is spelled "TLSv1.3"; it and ``cipher`` are None where nothing was agreed on.
+    """
+
+    certificates: tuple[bytes, ...] = ()
+    failure: Failure | None = None
+    tls_version: str | None = None
+    cipher: str | None = None
+
+
+def new_context() -> SSL.Context:
+    """The settings of every handshake; costly to make, so one is shared by all."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(_CIPHERS)
+    context.set_verify(SSL.VERIFY_NONE)
+    # A resumed session carries no chain.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_LEGACY_SERVER_CONNECT | SSL.OP_NO_COMPRESSION)
+    return context
+
+
+class Handshake:
+    """One handshake as a client.
+
+    Send ``output()``, pass what arrives to ``receive``, until ``ended``; then send ``output()`` once more and take
+    ``result()``. No bytes make it raise.
+    """
+
+    __slots__ = ("_beginning", "_connection", "_received", "ended", "failure")
+
+    def __init__(self, context: SSL.Context, server_name: str | None) -> None:
+        """A handshake that announces ``server_name`` (ASCII, no IP address), or no name."""
+        self.ended = False
+        self.failure: Failure | None = None
+        self._received = 0
+        self._beginning = b""
+        self._connection = SSL.Connection(context, None)
+        if server_name is not None:
+            self._connection.set_tlsext_host_name(server_name.encode("ascii"))
+        self._connection.set_connect_state()
+        self._advance()
+
+    def output(self) -> bytes:
+        """The bytes to send now; they are handed out once."""
+        try:
+            return self._connection.bio_read(_OUTPUT_SIZE)
+        except SSL.WantReadError:
+            return b""
+
+    def receive(self, data: bytes) -> None:
+        """Take in bytes from the server; ignored once ended."""
+        if self.ended or not data:
+            return
+        self._received += len(data)
+        if self._received > MAX_READ:
+            self.fail(Failure(FailureReason.TOO_LARGE, "the server sent more than 1 MB and no complete handshake"))
+            return
+        if len(self._beginning) < _BEGINNING:
+            self._beginning += data[: _BEGINNING - len(self._beginning)]
+        self._connection.bio_write(data)
+        self._advance()
+
+    def fail(self, failure: Failure) -> None:
+        """End it for a reason outside the TLS protocol; ignored once ended."""
+        if not self.ended:
+            self.ended = True
+            self.failure = failure
+
+    def result(self) -> Seen:
+        """What was seen up to now. Caps on the chain are applied here: an oversized one is not handed on."""
+        chain = self._connection.get_peer_cert_chain() or ()
+        if len(chain) > MAX_CERTIFICATES:
+            detail = f"the server sent {len(chain)} certificates, more than {MAX_CERTIFICATES}"
+            return Seen(failure=Failure(FailureReason.TOO_LARGE, detail))
+        # Through OpenSSL's own encoder, which keeps the signed part as it was sent: cryptography refuses odd ones.
+        certificates = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain)
+        size = sum(map(len, certificates))
+        if size > MAX_CERTIFICATE_BYTES:
+            detail = f"the server sent {size} bytes of certificates, more than {MAX_CERTIFICATE_BYTES}"
+            return Seen(failure=Failure(FailureReason.TOO_LARGE, detail))
+        if not certificates:
+            return Seen(failure=self.failure)
+        return Seen(
+            certificates, self.failure, self._connection.get_protocol_version_name(), self._connection.get_cipher_name()
+        )
+
+    def _advance(self) -> None:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return
+        except SSL.Error as error:
+            self.fail(self._failure(error))
+            return
+        self.ended = True
+        with suppress(SSL.Error):
+            self._connection.shutdown()
+
+    def _failure(self, error: SSL.Error) -> Failure:
+        """The failure for what OpenSSL reports; its texts are constants, only the beginning quotes the server."""
+        if isinstance(error, SSL.ZeroReturnError):
+            return Failure(FailureReason.TLS_ALERT, "the server sent the alert close_notify during the handshake")
+        faults = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        alert = _alert_name(faults)
+        if alert is not None:
+            return Failure(FailureReason.TLS_ALERT, f"the server sent the alert {alert}")
+        reasons = [reason for _, _, reason in faults]
+        text = reasons[0] if reasons else "unknown fault"
+        if any(reason in _TOO_LARGE for reason in reasons):
+            return Failure(FailureReason.TOO_LARGE, f"the server sent a TLS message beyond all bounds ({text})")
+        if self._connection.get_peer_cert_chain() is None and any(
+            library in _DER_LIBRARIES or reason in _BAD_CERTIFICATE_FRAMES for library, _, reason in faults
+        ):
+            return Failure(FailureReason.CERTIFICATE_UNREADABLE, f"the certificates sent are broken DER ({text})")
+        if self._beginning and self._beginning[0] not in _TLS_RECORD_TYPES:
+            start = repr(self._beginning).removeprefix("b")
+            return Failure(FailureReason.TLS_PROTOCOL, f"the server does not speak TLS here, it began with {start}")
+        return Failure(FailureReason.TLS_PROTOCOL, f"the server broke the TLS protocol ({text})")
+
+
+def _alert_name(faults: list[tuple[str, str, str]]) -> str | None:
+    """The alert of the server that OpenSSL reports, spelled as in RFC 8446 ("handshake_failure"); None if it is none."""
+    for _, _, reason in faults:
+        alert = _ALERT.fullmatch(reason)
+        if alert and (alert["word"] or alert["name"] in _ALERTS_WITHOUT_THE_WORD):
+            return alert["name"].replace(" ", "_")
+    # OpenSSL has no text only for alerts whose number it does not know.
+    return "(unknown)" if faults and not any(reason for _, _, reason in faults) else None
+
+
+async def shake_hands(sock: socket.socket, handshake: Handshake) -> None:
+    """Carry a handshake to its end over a connected, non-blocking socket. Raises OSError if the connection breaks."""
+    loop = asyncio.get_running_loop()
+    while not handshake.ended:
+        # A server may have sent an alert and gone: then sending fails, but what it sent can still be read.
+        with suppress(ConnectionError):
+            await loop.sock_sendall(sock, handshake.output())
+        data = await loop.sock_recv(sock, _READ_SIZE)
+        if not data:
+            detail = "the server closed the connection during the TLS handshake"
+            handshake.fail(Failure(FailureReason.RESET, detail))
+        handshake.receive(data)
+        if len(data) == _READ_SIZE:
+            # Reading what is there does not yield to other probes, so a server that floods would hold them up.
+            await asyncio.sleep(0)
+    # The last bytes (Finished and close_notify, or an alert) are few: if they do not fit at once, never mind.
+    with suppress(OSError):
+        sock.send(handshake.output())
