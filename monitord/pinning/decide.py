@@ -59,15 +59,15 @@ def withdraw(incidents: Iterable[Incident], now: datetime, policy: Policy) -> It
         yield _ended(incident, TransitionReason.UNREGISTERED, facts, now, policy)
 
 
-def apply(open_incidents: Mapping[IncidentKey, Incident], steps: Iterable[Transition]) -> dict[IncidentKey, Incident]:
+def after(open_incidents: Mapping[IncidentKey, Incident], steps: Iterable[Transition]) -> dict[IncidentKey, Incident]:
     """The open incidents after these transitions."""
-    after = dict(open_incidents)
+    left = dict(open_incidents)
     for step in steps:
         if step.incident.state is IncidentState.FIRING:
-            after[step.incident.key] = step.incident
+            left[step.incident.key] = step.incident
         else:
-            after.pop(step.incident.key, None)
-    return after
+            left.pop(step.incident.key, None)
+    return left
 
 
 def _step(incident: Incident | None, condition: Condition, now: datetime, policy: Policy) -> Transition | None:

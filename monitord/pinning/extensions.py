@@ -178,6 +178,14 @@ def _authority_key_identifier(value: bytes) -> bytes:
     return next((part.content for part in sequence.children() if part.tag == _KEY_IDENTIFIER), b"")
 
 
+def names_only_a_key(value: bytes) -> bool:
+    """Whether an authority key identifier gives the key identifier and neither issuer nor serial number."""
+    try:
+        return [part.tag for part in der.read_element(value).children()] == [_KEY_IDENTIFIER]
+    except DerError:
+        return False
+
+
 def _authority_information_access(value: bytes) -> None:
     descriptions = list(der.expect(der.read_element(value), der.SEQUENCE, "the sequence").children())
     for description in descriptions:

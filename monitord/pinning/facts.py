@@ -97,8 +97,8 @@ def _untrusted(condition: Condition, _now: datetime) -> tuple[str, str]:
             f"the chain is not trusted by {verdict.trust}: {verdict.reason}."
         ),
         (
-            "Serve a certificate for this name that is in date, with its intermediates, from an authority that the apps "
-            "trust. If the trust store is the wrong one for these apps, set trust: in the configuration."
+            "Serve a certificate for this name that is in date, with its intermediates, from an authority that the "
+            "apps trust. If the trust store is the wrong one for these apps, set trust: in the configuration."
         ),
     )
 
@@ -111,8 +111,8 @@ def _unreachable(condition: Condition, _now: datetime) -> tuple[str, str]:
     return (
         f"{verdict.target.endpoint} has shown no certificate{where} for {rounds} rounds: {_silence(verdict)}.",
         (
-            "Whether the apps' pins still match cannot be told until the endpoint answers. Check that it is up, that its "
-            "name resolves, and that this host may connect to it."
+            "Whether the apps' pins still match cannot be told until the endpoint answers. Check that it is up, that "
+            "its name resolves, and that this host may connect to it."
         ),
     )
 

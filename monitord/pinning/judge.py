@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitord.pinning.clients import RULES
+from monitord.pinning.paths import find_paths
 from monitord.pinning.pins import PinSet
 from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
+from monitord.pinning.webprofile import objections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +30,38 @@ def judge(
     """
     pinsets = target.pinsets or (PinSet("default", trust=target.trust),)
     return tuple(_judge_pinset(target, pinset, observations, trust, now) for pinset in pinsets)
+
+
+def judge_before_deployment(
+    target: Target, observations: Sequence[Observation], trust: Mapping[str, TrustStore], now: datetime
+) -> tuple[PinSetVerdict, ...]:
+    """As ``judge``, but strict with a target that has no pin sets: no client is known, so the strictest is assumed.
+
+    A chain that breaks the issuance profile of the public web (``webprofile``) is then ``untrusted``.
+    """
+    verdicts = judge(target, observations, trust, now)
+    if target.pinsets:
+        return verdicts
+    return tuple(_strictly(verdict, trust) for verdict in verdicts)
+
+
+def _strictly(verdict: PinSetVerdict, trust: Mapping[str, TrustStore]) -> PinSetVerdict:
+    judgements = tuple(_strict_judgement(judgement, trust[judgement.trust]) for judgement in verdict.judgements)
+    worst = max(judgements, key=lambda judgement: judgement.verdict.badness, default=None)
+    if worst is None:
+        return verdict
+    return replace(verdict, judgements=judgements, verdict=worst.verdict, reason=_reason(worst, judgements))
+
+
+def _strict_judgement(judgement: Judgement, trust: TrustStore) -> Judgement:
+    if judgement.verdict is not Verdict.NOT_PINNED:
+        return judgement
+    paths = [path for path in find_paths(judgement.observation.chain, trust).paths if path.anchored]
+    faults = min((objections(path) for path in paths), key=len, default=())
+    if not faults:
+        return judgement
+    reason = f"clients accept it, but it breaks the profile of the public web: {'; '.join(faults)}"
+    return replace(judgement, verdict=Verdict.UNTRUSTED, reason=reason)
 
 
 def _judge_pinset(

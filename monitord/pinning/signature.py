@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 
 from monitord.pinning import der
+from monitord.pinning.certificate import KeyType
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -78,6 +79,14 @@ def usable_key(certificate: Certificate) -> bool:
     return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) and not (
         isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < 224  # noqa: PLR2004 - P-192 and smaller
     )
+
+
+def named_curve(certificate: Certificate) -> bool:
+    """Whether an EC key gives its curve by name, as it must (RFC 5480 section 2.1.1); True for other keys."""
+    if certificate.key_type is not KeyType.ECDSA:
+        return True
+    algorithm = next(der.read_element(certificate.spki).children())
+    return [part.tag for part in algorithm.children()] == [der.OID, der.OID]
 
 
 @lru_cache(maxsize=8192)

@@ -1,0 +1,219 @@
+"""One round of one endpoint, written down: probe → judge → decide → record → expose.
+
+``judge`` and ``decide`` are the pure rules of ``monitord.pinning``; this module feeds them and keeps what they need
+from one round to the next. The state in memory leads and the store follows: an outcome that cannot be written waits in
+the backlog and is written, in order, as soon as the store takes it again; probing goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from monitord.errors import MonitordError
+from monitord.outbox import Message
+from monitord.pinning.conditions import conditions, wants_another_attempt
+from monitord.pinning.decide import after, decide, withdraw
+from monitord.pinning.incident import IncidentState
+from monitord.pinning.judge import judge
+from monitord.pinning.outcome import Outcome, Streaks
+from monitord.pinning.report import event_body
+from monitord.pinning.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from monitord.config.receivers import Receiver
+    from monitord.pinning.conditions import Policy
+    from monitord.pinning.incident import Incident, IncidentKey, Transition
+    from monitord.pinning.observation import Observation
+    from monitord.pinning.trust import TrustStore
+    from monitord.pinning.verdict import PinSetVerdict
+
+    Endpoint = tuple[str, int]
+
+
+class Prober(Protocol):
+    """Where observations come from."""
+
+    async def observe(  # the deadline belongs to each connection, not to the call
+        self,
+        target: Target,
+        *,
+        timeout: timedelta,  # noqa: ASYNC109
+    ) -> tuple[Observation, ...]:
+        """One observation for each address; never raises for what the network does."""
+
+
+class Store(Protocol):
+    """Where outcomes are kept."""
+
+    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
+        """Write all or nothing; raises MonitordError if it cannot."""
+
+
+class Watcher(Protocol):
+    """Who is told of each round: metrics, the relay, the log."""
+
+    def round_done(self, outcome: Outcome) -> None:
+        """A round was judged."""
+
+    def recorded(self, error: MonitordError | None) -> None:
+        """Everything so far was written, or could not be."""
+
+    def queued(self, messages: Sequence[Message]) -> None:
+        """Messages were written and wait to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSettings:
+    """What a round needs of the configuration."""
+
+    timeout: timedelta
+    policy: Policy
+    trust: Mapping[str, TrustStore]
+    receivers: tuple[Receiver, ...]
+    targets: Mapping[Endpoint, Target]
+
+
+class Cycle:
+    """Runs rounds and keeps the open incidents and streaks of all endpoints."""
+
+    def __init__(  # noqa: PLR0913 - its four neighbours, a clock and what was kept from the last run
+        self,
+        settings: RoundSettings,
+        *,
+        prober: Prober,
+        store: Store,
+        watcher: Watcher,
+        now: Callable[[], datetime],
+        incidents: Mapping[IncidentKey, Incident],
+        streaks: Mapping[Endpoint, Streaks],
+    ) -> None:
+        """A cycle that goes on from the incidents and streaks that the store had."""
+        self._settings = settings
+        self._prober = prober
+        self._watcher = watcher
+        self._now = now
+        self._incidents: dict[Endpoint, dict[IncidentKey, Incident]] = {}
+        for key, incident in incidents.items():
+            self._incidents.setdefault((key.host, key.port), {})[key] = incident
+        self._streaks = dict(streaks)
+        self._backlog = Backlog(store, watcher)
+
+    @property
+    def open_incidents(self) -> list[Incident]:
+        """Every open incident."""
+        return [incident for incidents in self._incidents.values() for incident in incidents.values()]
+
+    async def run_round(self, endpoint: Endpoint) -> Outcome | None:
+        """Probe, judge, decide, record. None if the endpoint was taken out of the configuration meanwhile."""
+        settings = self._settings
+        target = settings.targets.get(endpoint)
+        if target is None:
+            return None
+        known = self._incidents.get(endpoint, {})
+        started, began = self._now(), time.monotonic()
+        attempts: list[tuple[tuple[Observation, ...], tuple[PinSetVerdict, ...]]] = []
+        while not attempts or wants_another_attempt([verdicts for _, verdicts in attempts], known, settings.policy):
+            observations = await self._prober.observe(target, timeout=settings.timeout)
+            attempts.append((observations, judge(target, observations, settings.trust, self._now())))
+        if self._settings.targets.get(endpoint) is not target:
+            return None  # what was seen belongs to a configuration that is no longer in force
+        observations, verdicts = attempts[-1]
+        now = self._now()
+        streaks = self._streaks.get(endpoint, Streaks()).after(observations)
+        held = conditions([judged for _, judged in attempts], streaks, known, now, settings.policy)
+        steps = decide(known, held, now, settings.policy)
+        outcome = Outcome(target, started, observations, verdicts, steps, streaks, time.monotonic() - began)
+        self._streaks[endpoint] = streaks
+        self._apply(endpoint, steps)
+        self._watcher.round_done(outcome)
+        await self._backlog.record(outcome, self._messages(steps))
+        return outcome
+
+    async def reconfigure(self, settings: RoundSettings) -> None:
+        """Go on with another configuration; incidents of endpoints that are no longer in it are closed."""
+        self._settings = settings
+        for endpoint in [known for known in self._incidents if known not in settings.targets]:
+            now = self._now()
+            steps = tuple(withdraw(self._incidents[endpoint].values(), now, settings.policy))
+            outcome = Outcome(Target(*endpoint), now, (), (), steps, Streaks())
+            self._apply(endpoint, steps)
+            await self._backlog.record(outcome, self._messages(steps))
+        self._streaks = {known: streaks for known, streaks in self._streaks.items() if known in settings.targets}
+
+    async def flush(self) -> None:
+        """Try to write what the store refused before."""
+        await self._backlog.flush()
+
+    def _apply(self, endpoint: Endpoint, steps: Iterable[Transition]) -> None:
+        left = after(self._incidents.get(endpoint, {}), steps)
+        if left:
+            self._incidents[endpoint] = left
+        else:
+            self._incidents.pop(endpoint, None)
+
+    def _messages(self, steps: Iterable[Transition]) -> list[Message]:
+        """A message for each receiver that wants it; the end is for all, and the store leaves out who never heard."""
+        return [
+            Message(step.incident.id, step.number, receiver.name, event_body(step), step.at)
+            for step in steps
+            if step.notify
+            for receiver in self._settings.receivers
+            if step.incident.state is IncidentState.RESOLVED
+            or receiver.wants(step.incident.severity, step.incident.facts["labels"])
+        ]
+
+
+class Backlog:
+    """Outcomes on their way to the store, written together and in order; nothing leaves it unwritten.
+
+    While the store refuses, an outcome without transitions gives way to the next of its endpoint, so that the backlog
+    is bounded by the endpoints and what happened to them.
+    """
+
+    def __init__(self, store: Store, watcher: Watcher) -> None:
+        """An empty backlog in front of ``store``."""
+        self._store = store
+        self._watcher = watcher
+        self._waiting: list[tuple[Outcome, list[Message]]] = []
+        self._writing = asyncio.Lock()
+
+    async def record(self, outcome: Outcome, messages: list[Message]) -> None:
+        """Add an outcome and write everything that waits; a store that refuses is reported to the watcher only."""
+        self._waiting.append((outcome, messages))
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits, in one transaction. Rounds that end while one is being written share the next."""
+        async with self._writing:
+            if not self._waiting:
+                return
+            taken = self._waiting
+            self._waiting = []
+            messages = [message for _, several in taken for message in several]
+            try:
+                await self._store.record([outcome for outcome, _ in taken], messages)
+            except MonitordError as error:
+                self._waiting = _compact(taken + self._waiting)
+                self._watcher.recorded(error)
+                return
+            except BaseException:
+                self._waiting = taken + self._waiting
+                raise
+        self._watcher.recorded(None)
+        if messages:
+            self._watcher.queued(messages)
+
+
+def _compact(waiting: list[tuple[Outcome, list[Message]]]) -> list[tuple[Outcome, list[Message]]]:
+    latest = {(outcome.target.host, outcome.target.port): position for position, (outcome, _) in enumerate(waiting)}
+    return [
+        entry
+        for position, entry in enumerate(waiting)
+        if entry[0].transitions or position == latest[entry[0].target.host, entry[0].target.port]
+    ]
