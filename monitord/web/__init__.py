@@ -1,0 +1,1 @@
+"""The HTTP listener: metrics, health, and a page that links to them."""

@@ -1,0 +1,1 @@
+"""Tests of the service manager's protocol and the unit."""
