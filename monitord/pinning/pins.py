@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DIGEST_BYTES = 32
-_PREFIXES = re.compile(r"^(?:sha256//?|pin-sha256=|sha-?256:)", re.IGNORECASE)
+# curl's double slash is one only where a whole digest follows: a digest may begin with a slash itself.
+_PREFIXES = re.compile(r"^(?:sha256//(?=[^=]{43})|sha256/|pin-sha256=|sha-?256:)", re.IGNORECASE)
 _HEX = re.compile(r"^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")
 
 
@@ -80,7 +81,7 @@ def parse_pin(text: str) -> Pin:
     alphabet, missing padding, curl's double slash) the error gives the spelling to use: a client would not read
     the other one the same way, so it is not accepted silently.
     """
-    if text.startswith("sha256/") and not text.startswith("sha256//"):
+    if text.startswith("sha256/"):
         encoded = text.removeprefix("sha256/")
         try:
             digest = base64.b64decode(encoded, validate=True)

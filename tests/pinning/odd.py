@@ -1,0 +1,58 @@
+"""Certificates that libraries would not write: built by cutting and joining DER."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from monitord import pki
+from monitord.pinning import der
+
+if TYPE_CHECKING:
+    from monitord.pinning.certificate import Certificate
+
+_PSS_OID = bytes.fromhex("06092a864886f70d01010a")
+
+
+def tlv(tag: int, *contents: bytes) -> bytes:
+    """One DER element."""
+    body = b"".join(contents)
+    if len(body) < 0x80:
+        return bytes([tag, len(body)]) + body
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8)
+    return bytes([tag, 0x80 | len(length)]) + length + body
+
+
+def _replace_field(certificate: Certificate, position: int, field: bytes) -> bytes:
+    """The certificate with one field of its to-be-signed part replaced; the signature is left as it was."""
+    tbs = [part.raw for part in der.read_element(certificate.tbs).children()]
+    tbs[position] = field
+    rest = [part.raw for part in der.read_element(certificate.der).children()][1:]
+    return tlv(der.SEQUENCE, tlv(der.SEQUENCE, *tbs), *rest)
+
+
+def negative_serial(certificate: Certificate) -> bytes:
+    """The certificate with a serial number below zero, which RFC 5280 forbids and the world contains."""
+    return _replace_field(certificate, 1, tlv(der.INTEGER, b"\x80\x01"))
+
+
+def pss_key_certificate() -> tuple[bytes, bytes]:
+    """A certificate whose key is marked RSASSA-PSS without parameters, and that key as it stands in it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    plain = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    bits = list(der.read_element(plain).children())[1].raw
+    spki = tlv(der.SEQUENCE, tlv(der.SEQUENCE, _PSS_OID), bits)
+    return _replace_field(pki.issue("pss", names=["a.example"]).certificate, 6, spki), spki
+
+
+def compressed_point_certificate() -> tuple[bytes, bytes]:
+    """A certificate whose EC point is compressed, and that key as it stands in it."""
+    key = ec.derive_private_key(int.from_bytes(hashlib.sha256(b"point").digest()), ec.SECP256R1()).public_key()
+    point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+    plain = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    algorithm = next(der.read_element(plain).children()).raw
+    spki = tlv(der.SEQUENCE, algorithm, tlv(der.BIT_STRING, b"\0", point))
+    return _replace_field(pki.issue("compressed", names=["a.example"]).certificate, 6, spki), spki

@@ -1,0 +1,316 @@
+"""Incidents: the numbered rules of ``decide`` and what a round says about each condition."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitord import pki
+from monitord.pinning.conditions import Policy, conditions, wants_another_attempt
+from monitord.pinning.decide import after, decide, withdraw
+from monitord.pinning.incident import Incident, IncidentKey, IncidentKind, IncidentState, Severity, TransitionReason
+from monitord.pinning.outcome import Streaks
+from monitord.pinning.report import event_body
+from monitord.pinning.verdict import Verdict
+from tests.pinning.conftest import HOST, NOW, leaf_of, pin_of, unknown_pin
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitord.pinning.incident import Transition
+    from monitord.pinning.observation import Observation
+    from monitord.pinning.verdict import PinSetVerdict
+    from tests.pinning.conftest import World
+
+    Seen = tuple[Observation, ...]
+
+POLICY = Policy(
+    confirm=2,
+    failures=3,
+    release_time=timedelta(days=14),
+    horizon=timedelta(days=30),
+    repeat=timedelta(hours=4),
+)
+MISMATCH = IncidentKey(HOST, 443, "app", IncidentKind.PIN_MISMATCH)
+UNTRUSTED = IncidentKey(HOST, 443, "app", IncidentKind.UNTRUSTED)
+EXPIRING = IncidentKey(HOST, 443, "app", IncidentKind.PINS_EXPIRING)
+UNREACHABLE = IncidentKey(HOST, 443, "", IncidentKind.UNREACHABLE)
+
+
+class Story:
+    """One endpoint over time: rounds in, transitions out."""
+
+    def __init__(self, world: World, *, expires: datetime | None = None, policy: Policy = POLICY) -> None:
+        """An endpoint whose leaf is pinned."""
+        self.world, self.expires, self.policy = world, expires, policy
+        self.open: dict[IncidentKey, Incident] = {}
+        self.streaks = Streaks()
+
+    def judge(self, *observations: Observation, now: datetime = NOW) -> tuple[PinSetVerdict]:
+        """One attempt."""
+        return (self.world.judge(*observations, pins=(pin_of(self.world.leaf),), now=now, expires=self.expires),)
+
+    def round(self, *attempts: Seen, now: datetime = NOW) -> list[tuple[IncidentKey, TransitionReason]]:
+        """A round of these attempts; the keys and reasons of its transitions."""
+        return [(step.incident.key, step.reason) for step in self.steps(*attempts, now=now)]
+
+    def steps(self, *attempts: Seen, now: datetime = NOW) -> tuple[Transition, ...]:
+        """A round of these attempts; its transitions."""
+        judged = [self.judge(*observations, now=now) for observations in attempts]
+        self.streaks = self.streaks.after(attempts[-1])
+        held = conditions(judged, self.streaks, self.open, now, self.policy)
+        steps = decide(self.open, held, now, self.policy)
+        self.open = after(self.open, steps)
+        return steps
+
+
+@pytest.fixture
+def story(world: World) -> Story:
+    """A fresh story."""
+    return Story(world)
+
+
+@pytest.fixture(scope="module")
+def good(world: World) -> Seen:
+    """What the endpoint presents while all is well."""
+    return (world.observe(world.leaf, world.intermediate),)
+
+
+@pytest.fixture(scope="module")
+def renewed(world: World) -> Seen:
+    """A trusted chain whose leaf has a key that is not pinned."""
+    return (world.observe(leaf_of(world.intermediate), world.intermediate),)
+
+
+@pytest.fixture(scope="module")
+def expired(world: World) -> Seen:
+    """A chain whose leaf is out of date."""
+    return (world.observe(leaf_of(world.intermediate, not_after=NOW - timedelta(days=1)), world.intermediate),)
+
+
+@pytest.fixture(scope="module")
+def silent(world: World) -> Seen:
+    """No answer from the only address."""
+    return (world.silence(),)
+
+
+def test_nothing_wrong_nothing_said(story: Story, good: Seen) -> None:
+    """Rounds that are ok make no transition."""
+    assert story.round(good) == []
+
+
+def test_rule_1_and_2_a_confirmed_mismatch_opens_one_incident(story: Story, renewed: Seen) -> None:
+    """The incident opens once; the same again is silent."""
+    assert story.round(renewed, renewed) == [(MISMATCH, TransitionReason.OPENED)]
+    assert story.round(renewed, now=NOW + timedelta(minutes=15)) == []
+    assert story.open[MISMATCH].severity is Severity.CRITICAL
+
+
+def test_rule_2_the_id_is_the_same_when_decided_again(world: World, renewed: Seen) -> None:
+    """A decision repeated after a crash gives the same incident; another time gives another."""
+    ids = [Story(world).steps(renewed, renewed, now=at)[0].incident.id for at in (NOW, NOW, NOW + timedelta(hours=1))]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_single_mismatch_is_not_believed(story: Story, good: Seen, renewed: Seen) -> None:
+    """An attempt that is contradicted at once opens nothing."""
+    assert story.round(renewed, good) == []
+
+
+@pytest.mark.parametrize(
+    ("attempts", "wanted"),
+    [
+        ("g", False),
+        ("r", True),
+        ("rr", False),
+        ("rg", False),
+        ("rs", True),
+        ("rsr", False),
+        ("rss", True),
+        ("rsss", False),
+        ("s", False),
+        ("e", True),
+        ("er", False),
+    ],
+)
+def test_a_failure_is_probed_again_until_it_is_confirmed_or_contradicted(
+    story: Story,
+    attempts: str,
+    wanted: bool,
+    request: pytest.FixtureRequest,
+) -> None:
+    """g: good, r: renewed (mismatch), e: expired (untrusted), s: silent, which neither confirms nor contradicts."""
+    names = {"g": "good", "r": "renewed", "e": "expired", "s": "silent"}
+    judged = [story.judge(*request.getfixturevalue(names[letter])) for letter in attempts]
+    assert wants_another_attempt(judged, set(), POLICY) is wanted
+
+
+def test_a_known_failure_is_not_probed_again(story: Story, renewed: Seen) -> None:
+    """An open incident needs no confirmation each round."""
+    assert not wants_another_attempt([story.judge(*renewed)], {MISMATCH}, POLICY)
+
+
+def test_rule_3_a_higher_severity_escalates_and_a_lower_one_is_silent(world: World) -> None:
+    """Some addresses silent is a warning, all of them critical; one of them back changes nothing."""
+    story = Story(world)
+    some = (world.observe(world.leaf, world.intermediate), world.silence())
+    every = (world.silence("192.0.2.1"), world.silence())
+    assert [story.round(some) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
+    assert story.open[UNREACHABLE].severity is Severity.WARNING
+    assert [story.round(every) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.ESCALATED)]]
+    assert story.round(some) == []
+    assert story.open[UNREACHABLE].severity is Severity.CRITICAL
+
+
+def test_rule_4_a_critical_incident_is_repeated_with_the_same_body(story: Story, renewed: Seen) -> None:
+    """The reminder comes after ``repeat``, not before, and says what was said at first."""
+    (opened,) = story.steps(renewed, renewed)
+    assert story.round(renewed, now=NOW + timedelta(hours=4, seconds=-1)) == []
+    (repeated,) = story.steps(renewed, now=NOW + timedelta(hours=4))
+    assert repeated.reason is TransitionReason.REPEATED
+    assert repeated.number == opened.number + 1
+    assert event_body(repeated) == event_body(opened)
+    assert story.round(renewed, now=NOW + timedelta(hours=8, seconds=-1)) == []
+
+
+def test_rule_4_a_warning_is_repeated_once_a_day(world: World, good: Seen) -> None:
+    """What is weeks away is not repeated every few hours."""
+    story = Story(world, expires=NOW + timedelta(days=20))
+    assert story.round(good) == [(EXPIRING, TransitionReason.OPENED)]
+    assert story.round(good, now=NOW + timedelta(hours=23)) == []
+    assert story.round(good, now=NOW + timedelta(hours=24)) == [(EXPIRING, TransitionReason.REPEATED)]
+
+
+def test_rule_5_an_incident_ends_once(story: Story, good: Seen, renewed: Seen) -> None:
+    """The end is told with its time and state, and no more after it."""
+    story.steps(renewed, renewed)
+    (ended,) = story.steps(good, now=NOW + timedelta(hours=1))
+    assert (ended.reason, ended.incident.state) == (TransitionReason.CLEARED, IncidentState.RESOLVED)
+    assert ended.incident.resolved_at == NOW + timedelta(hours=1)
+    assert story.round(good, now=NOW + timedelta(hours=2)) == []
+
+
+def test_rule_6_silence_neither_opens_nor_ends_a_mismatch(story: Story, renewed: Seen, silent: Seen) -> None:
+    """An endpoint that does not answer leaves its mismatch as it was."""
+    story.steps(renewed, renewed)
+    assert story.round(silent, now=NOW + timedelta(hours=5)) == []
+    assert MISMATCH in story.open
+
+
+def test_an_untrusted_chain_does_not_end_a_mismatch(story: Story, renewed: Seen, expired: Seen, good: Seen) -> None:
+    """Pins are not judged on a chain that is not trusted, so nobody is told that the mismatch is over."""
+    story.steps(renewed, renewed)
+    assert story.round(expired, expired) == [(UNTRUSTED, TransitionReason.OPENED)]
+    assert set(story.open) == {MISMATCH, UNTRUSTED}
+    assert sorted(story.round(good)) == [(MISMATCH, TransitionReason.CLEARED), (UNTRUSTED, TransitionReason.CLEARED)]
+
+
+def test_a_mismatch_ends_an_untrusted_chain(story: Story, renewed: Seen, expired: Seen) -> None:
+    """A mismatch is judged on a trusted path."""
+    story.steps(expired, expired)
+    assert story.round(renewed, renewed) == [
+        (MISMATCH, TransitionReason.OPENED),
+        (UNTRUSTED, TransitionReason.CLEARED),
+    ]
+
+
+def test_unreachable_counts_rounds_in_a_row(story: Story, good: Seen, silent: Seen) -> None:
+    """Silent, silent, an answer: the count starts anew; the third silent one in a row is told; an answer ends it."""
+    sequence = [silent, silent, good, silent, silent, silent, good]
+    reasons = [story.round(observations) for observations in sequence]
+    assert reasons == [[]] * 5 + [[(UNREACHABLE, TransitionReason.OPENED)], [(UNREACHABLE, TransitionReason.CLEARED)]]
+
+
+def test_rule_7_a_pin_set_that_is_gone_ends_as_unregistered(story: Story, good: Seen, renewed: Seen) -> None:
+    """Its incident has no condition any more."""
+    story.steps(renewed, renewed)
+    story.open = {IncidentKey(HOST, 443, "old-app", key.kind): incident for key, incident in story.open.items()}
+    assert [reason for _, reason in story.round(good)] == [TransitionReason.UNREGISTERED]
+
+
+def test_rule_7_an_endpoint_that_is_gone_ends_as_unregistered(story: Story, renewed: Seen) -> None:
+    """All its incidents are withdrawn, and the message says why."""
+    story.steps(renewed, renewed)
+    (step,) = withdraw(story.open.values(), NOW, POLICY)
+    assert step.reason is TransitionReason.UNREGISTERED
+    assert "taken out of the configuration" in event_body(step)["data"]["summary"]
+
+
+def test_the_end_can_be_kept_from_people(world: World, good: Seen, renewed: Seen) -> None:
+    """With ``resolved: false`` the incident ends and nobody is told."""
+    quiet = Policy(2, 3, POLICY.release_time, POLICY.horizon, POLICY.repeat, resolved=False)
+    story = Story(world, policy=quiet)
+    story.steps(renewed, renewed)
+    (ended,) = story.steps(good)
+    assert not ended.notify
+
+
+@pytest.mark.parametrize(
+    ("days", "severity"), [(31, None), (30, Severity.WARNING), (14, Severity.CRITICAL), (-1, Severity.CRITICAL)]
+)
+def test_pins_that_expire_are_told_by_how_near_it_is(
+    world: World, good: Seen, days: int, severity: Severity | None
+) -> None:
+    """Warning inside the horizon, critical inside the time that a release takes and after."""
+    story = Story(world, expires=NOW + timedelta(days=days))
+    assert [step.incident.severity for step in story.steps(good)] == ([severity] if severity else [])
+
+
+def test_the_alert_says_who_is_hit_what_was_seen_and_what_to_pin(story: Story, renewed: Seen, world: World) -> None:
+    """The body carries pins, chain, path, the new pins and the sentences for people."""
+    (step,) = story.steps(renewed, renewed)
+    body = event_body(step)
+    data = body["data"]
+    assert (body["type"], body["timestamp"]) == ("pin_mismatch.firing", "2026-03-01T12:00:00Z")
+    assert (data["host"], data["port"], data["pinset"], data["client"]) == (HOST, 443, "app", "generic")
+    assert data["pins"] == [str(pin_of(world.leaf))]
+    assert [entry["role"] for entry in data["chain"]] == ["leaf", "intermediate"]
+    assert [entry["role"] for entry in data["path"]] == ["leaf", "intermediate", "root"]
+    assert data["new_pins"][0]["spki"] == str(renewed[0].chain[0].pin)
+    assert data["summary"].startswith("The apps with pin set app (generic) refuse to connect to api.example.com:443: ")
+    assert "ship an app release" in data["advice"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(letters=st.text(alphabet="gres", min_size=1, max_size=25))
+def test_every_story_opens_and_ends_each_incident_in_turn(
+    world: World, renewed: Seen, expired: Seen, letters: str
+) -> None:
+    """For any sequence of rounds firing comes before resolved, numbers rise by one, and ends are not repeated."""
+    story = Story(world)
+    material = {
+        "g": (world.observe(world.leaf, world.intermediate),),
+        "r": renewed,
+        "e": expired,
+        "s": (world.silence(),),
+    }
+    numbers: dict[str, int] = {}
+    for count, letter in enumerate(letters):
+        observations = material[letter]
+        for step in story.steps(observations, observations, now=NOW + timedelta(minutes=15 * count)):
+            assert step.number == numbers.get(step.incident.id, 0) + 1
+            numbers[step.incident.id] = step.number
+            assert (step.incident.key in story.open) == (step.incident.state is IncidentState.FIRING)
+    assert {incident.key for incident in story.open.values()} == set(story.open)
+
+
+def test_verdicts_are_ordered_worst_first() -> None:
+    """The order that the worst over several observations is taken by."""
+    assert [verdict.value for verdict in sorted(Verdict, key=lambda one: -one.badness)] == [
+        "pin_mismatch",
+        "untrusted",
+        "pins_expired",
+        "undetermined",
+        "not_pinned",
+        "ok",
+    ]
+
+
+def test_an_unknown_pin_is_a_mismatch_and_not_an_error(world: World, good: Seen) -> None:
+    """A pin of a key that was never seen simply does not match."""
+    assert world.judge(*good, pins=(unknown_pin(),)).verdict is Verdict.PIN_MISMATCH
+    assert pki.issue("x", names=["a.example"]).certificate.pin != unknown_pin()
