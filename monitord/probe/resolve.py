@@ -118,11 +118,12 @@ class Resolver:
         patience = timeout * _PATIENCE_WITH_FALLBACK if fallback else timeout
         running = self._join(host)
         await asyncio.wait({running.task}, timeout=patience)
-        answer = (
-            running.task.result()
-            if running.task.done()
-            else _Fault(f"looking up {host} took longer than {patience:g} s", definite=False)
-        )
+        if not running.task.done():
+            answer: _Answer = _Fault(f"looking up {host} took longer than {patience:.3g} s", definite=False)
+        elif running.task.cancelled():
+            answer = _Fault(f"looking up {host} was given up", definite=False)
+        else:
+            answer = running.task.result()
         if not isinstance(answer, _Fault):
             return answer
         if fallback and not answer.definite:

@@ -177,13 +177,13 @@ class Handshake:
 
 
 def _alert_name(faults: list[tuple[str, str, str]]) -> str | None:
-    """The alert of the server that OpenSSL reports, spelled as in RFC 8446 ("handshake_failure"); None if it is none."""
+    """The alert of the server that OpenSSL reports, as RFC 8446 spells it; None if there is none."""
     for _, _, reason in faults:
         alert = _ALERT.fullmatch(reason)
         if alert and (alert["word"] or alert["name"] in _ALERTS_WITHOUT_THE_WORD):
             return alert["name"].replace(" ", "_")
     # OpenSSL has no text only for alerts whose number it does not know.
-    return "(unknown)" if faults and not any(reason for _, _, reason in faults) else None
+    return "unknown" if faults and not any(reason for _, _, reason in faults) else None
 
 
 async def shake_hands(sock: socket.socket, handshake: Handshake) -> None:
