@@ -181,10 +181,8 @@ class Resolver:
         families: dict[int, list[str]] = {}
         for address in sorted(set(addresses), key=address_order):
             families.setdefault(ipaddress.ip_address(address).version, []).append(address)
-        if len(families) > 1:
-            routed = [members for members in families.values() if any(map(self._has_route, members))]
-        else:
-            routed = []
+        alone = len(families) == 1
+        routed = [members for members in families.values() if alone or any(map(self._has_route, members))]
         return [address for members in routed or families.values() for address in members]
 
 

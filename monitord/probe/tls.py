@@ -182,8 +182,8 @@ def _alert_name(faults: list[tuple[str, str, str]]) -> str | None:
         alert = _ALERT.fullmatch(reason)
         if alert and (alert["word"] or alert["name"] in _ALERTS_WITHOUT_THE_WORD):
             return alert["name"].replace(" ", "_")
-    # OpenSSL has no text only for alerts whose number it does not know.
-    return "unknown" if faults and not any(reason for _, _, reason in faults) else None
+    # In the TLS part of OpenSSL only alerts have no text, those whose number it does not know.
+    return "unknown" if ("SSL routines", "", "") in faults else None
 
 
 async def shake_hands(sock: socket.socket, handshake: Handshake) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,27 @@ async def test_waiting_for_a_free_connection_is_not_held_against_the_server(auth
         assert stalled.done()
         assert seen.chain == (authority.leaf.certificate,)
         await stalled
+    prober.close()
+
+
+async def test_a_hanging_lookup_leaves_time_to_connect_to_the_last_addresses(authority: Authority) -> None:
+    """DNS that hangs does not use up the deadline where older addresses are known."""
+    release, lookups = threading.Event(), 0
+
+    def lookup(_: str) -> list[str]:
+        nonlocal lookups
+        lookups += 1
+        if lookups > 1:
+            release.wait()
+        return ["127.0.0.1"]
+
+    prober = Prober(now=lambda: NOW, resolver=Resolver(lookup=lookup, ttl=0))
+    with TlsServer(authority.leaf) as server:
+        await prober.observe(Target(HOST, server.port), timeout=LONG)
+        (seen,) = await prober.observe(Target(HOST, server.port), timeout=SHORT)
+    release.set()
+    assert lookups == 2
+    assert seen.chain == (authority.leaf.certificate,)
     prober.close()
 
 

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
 import ssl
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from OpenSSL import SSL
+from OpenSSL._util import lib
 
 from monitord.pinning.observation import Failure, FailureReason
-from monitord.pki import pem_of
-from monitord.probe.tls import Handshake, new_context
+from monitord.pki import issue, new_key, pem_of
+from monitord.probe.tls import Handshake, new_context, shake_hands
 from tests.probe.conftest import HOST
 from tests.support.tlsserver import alert, http_answer, server_hello_with
 
@@ -145,3 +151,59 @@ def test_the_first_failure_stays() -> None:
     handshake = fed([alert(40)])
     handshake.fail(Failure(FailureReason.TIMEOUT, "late"))
     assert handshake.result().failure == Failure(FailureReason.TLS_ALERT, "the server sent the alert handshake_failure")
+
+
+def test_an_old_signature_is_put_up_with() -> None:
+    """A server that can only sign with SHA-1, which OpenSSL refuses by default, still shows its chain."""
+    leaf = issue("leaf", names=[HOST], key=new_key("rsa"))
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    context.use_certificate(x509.load_der_x509_certificate(leaf.certificate.der))
+    context.use_privatekey(leaf.key)
+    assert lib.SSL_CTX_set1_sigalgs_list(context._context, b"RSA+SHA1") == 1
+    server = SSL.Connection(context, None)
+    server.set_accept_state()
+    handshake = Handshake(CONTEXT, HOST)
+    while not handshake.ended:
+        server.bio_write(handshake.output())
+        with contextlib.suppress(SSL.WantReadError):
+            server.do_handshake()
+        handshake.receive(server.bio_read(65536))
+    assert handshake.failure is None
+    assert handshake.result().certificates == (leaf.certificate.der,)
+
+
+async def test_an_alert_is_read_although_sending_fails() -> None:
+    """A server that refuses and goes before reading has still said why."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.setblocking(False)
+        theirs.sendall(alert(40))
+        theirs.close()
+        handshake = Handshake(CONTEXT, HOST)
+        await shake_hands(ours, handshake)
+    assert handshake.failure == Failure(FailureReason.TLS_ALERT, "the server sent the alert handshake_failure")
+
+
+async def test_a_flood_lets_others_run() -> None:
+    """Between two full reads the event loop gets its turn, though more could be read at once."""
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        ignored = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00"
+        sent = theirs.send(ignored * 8000)
+        theirs.shutdown(socket.SHUT_WR)
+        counting = asyncio.create_task(count_turns())
+        await shake_hands(ours, Handshake(CONTEXT, HOST))
+        counting.cancel()
+    assert turns >= sent // (16 * 1024)

@@ -63,9 +63,9 @@ class LocalServer:
             for sock in (*self._listeners, *self._open):
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that is blocked on it; closing does not
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join()
+        while alive := [thread for thread in self._threads if thread.is_alive()]:  # an accepting one may start another
+            for thread in alive:
+                thread.join()
         for listener in self._listeners:
             listener.close()
 
