@@ -43,7 +43,8 @@ class Observation:
 
     ``address`` is the IP address that was connected to, or "" when it was never known (DNS failed).
     ``chain`` is what the server presented, leaf first, in the order sent; it may be there beside a ``failure`` that
-    came later in the handshake. ``duration`` and ``dns_duration`` are in seconds.
+    came later in the handshake. ``duration``, of the
+    connection, is in seconds.
     """
 
     at: datetime
