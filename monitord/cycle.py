@@ -121,8 +121,8 @@ class Cycle:
         while not attempts or wants_another_attempt([verdicts for _, verdicts in attempts], known, settings.policy):
             observations = await self._prober.observe(target, timeout=settings.timeout)
             attempts.append((observations, judge(target, observations, settings.trust, self._now())))
-        if self._settings.targets.get(endpoint) is not target:
-            return None  # what was seen belongs to a configuration that is no longer in force
+        if self._settings.targets.get(endpoint) != target:
+            return None  # what was seen belongs to a registration that is no longer in force
         observations, verdicts = attempts[-1]
         now = self._now()
         streaks = self._streaks.get(endpoint, Streaks()).after(observations)

@@ -1,0 +1,155 @@
+"""The door through which commands speak to a running daemon: one JSON line each way over a Unix socket.
+
+Only root and the daemon's own user may connect (mode 0600). A request names the configuration file that it is about; a
+daemon that runs another one refuses, so that with two daemons on one host nobody speaks to the wrong one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from monitord.errors import MonitordError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+SOCKET_NAME = "monitord.sock"
+_SYSTEM_RUNTIME_DIRECTORY = Path("/run/monitord")
+_LONGEST_REQUEST = 64 * 1024
+_SERVER_SECONDS = 120.0
+_CLIENT_SECONDS = 130.0
+
+
+class ControlError(MonitordError):
+    """The control socket cannot be opened, or a daemon gave no answer on it."""
+
+
+def listening_path(store_url: str, environ: Mapping[str, str]) -> Path:
+    """Where a daemon listens: in its runtime directory if it has one, else beside its store."""
+    if environ.get("RUNTIME_DIRECTORY"):
+        return Path(environ["RUNTIME_DIRECTORY"].split(":")[0]) / SOCKET_NAME
+    return _beside(store_url) or _SYSTEM_RUNTIME_DIRECTORY / SOCKET_NAME
+
+
+def candidate_paths(store_url: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a daemon with this store may be listening, most specific first."""
+    system = _SYSTEM_RUNTIME_DIRECTORY / SOCKET_NAME
+    return tuple(dict.fromkeys(filter(None, (_beside(store_url), listening_path(store_url, environ), system))))
+
+
+def request(paths: tuple[Path, ...], command: str, config: Path) -> dict[str, Any] | None:
+    """Ask the daemon that runs ``config``: its answer (``ok`` and ``message``), or None where none is running.
+
+    Raises ControlError if a daemon is there but does not answer, or may not be asked by this user.
+    """
+    for path in paths:
+        answer = _ask(path, {"command": command, "config": str(config.resolve())})
+        if answer is not None and not answer.get("other"):
+            return answer
+    return None
+
+
+class ControlServer:
+    """The daemon's end: answers each request by the handler of its command."""
+
+    def __init__(
+        self, path: Path, config: Path, handlers: Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
+    ) -> None:
+        """``handlers`` give ``{"ok": …, "message": …}`` for each command."""
+        self._path = path
+        self._config = str(config.resolve())
+        self._handlers = handlers
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises ControlError if the socket cannot be made."""
+        try:
+            listener = _bind(self._path)
+        except OSError as error:
+            raise ControlError(f"cannot listen on the control socket {self._path}: {error.strerror}") from error
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LONGEST_REQUEST)
+
+    async def stop(self) -> None:
+        """Close the socket and remove it."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            async with asyncio.timeout(_SERVER_SECONDS):
+                answer = await self._answer(await reader.readline())
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        asked = json.loads(line)
+        if not isinstance(asked, dict) or asked.get("config") != self._config:
+            return {"ok": False, "other": True, "message": f"this daemon runs {self._config}"}
+        handler = self._handlers.get(str(asked.get("command")))
+        if handler is None:
+            return {"ok": False, "message": f"this daemon does not know the command {asked.get('command')!r}"}
+        return await handler()
+
+
+def _beside(store_url: str) -> Path | None:
+    parts = urlsplit(store_url)
+    if not parts.scheme.startswith("sqlite") or not parts.path.startswith("//"):
+        return None
+    return Path(parts.path[1:]).with_suffix(".sock")
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A path short enough for a socket address (108 bytes), by way of a descriptor of its directory."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+def _bind(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        # A socket left by a killed daemon is in the way; the store's lock has shown that no other daemon uses it.
+        path.unlink(missing_ok=True)
+        with _short(path) as address:
+            mask = os.umask(0o177)
+            try:
+                listener.bind(address)
+            finally:
+                os.umask(mask)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _ask(path: Path, asked: Mapping[str, str]) -> dict[str, Any] | None:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+            connection.settimeout(_CLIENT_SECONDS)
+            with _short(path) as address:
+                connection.connect(address)
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline(_LONGEST_REQUEST))
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        return None
+    except PermissionError as error:
+        raise ControlError(f"may not speak to the daemon at {path}; run this as root") from error
+    except (OSError, ValueError) as error:
+        raise ControlError(f"the daemon at {path} gave no answer ({error}); see its log") from error
+    return answer if isinstance(answer, dict) else None
