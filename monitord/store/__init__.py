@@ -1,0 +1,1 @@
+"""What monitord remembers: endpoints' history, incidents and the outbox, in one database."""

@@ -1,0 +1,1 @@
+"""One module a schema revision; a released one is never changed."""
