@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monitord.pinning.incident import Severity
 
 DEFAULT_TIMEOUT = 30.0
+LONGEST_TIMEOUT = 60.0  # a message stays leased to its sender for two minutes, then it is sent anew
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of every Standard Webhooks secret
 _KEY_BYTES = range(24, 65)
 _LONGEST_MAILBOX = 254
@@ -51,7 +52,8 @@ class SmtpSettings:
     """A mail server.
 
     ``timeout`` is in seconds and bounds a whole attempt. ``ca_file`` is a PEM file of authorities that are trusted
-    beside the system's, for a private mail server. Raises ReceiverError for a login without TLS or half a login.
+    beside the system's, for a private mail server. Raises ReceiverError for a login without TLS, half a login, and a
+    timeout of more than 60 s.
     """
 
     host: str
@@ -64,6 +66,7 @@ class SmtpSettings:
 
     def __post_init__(self) -> None:
         """Refuse what would send a password in clear."""
+        _check_timeout(self.timeout)
         if (self.username is None) != (self.password is None):
             raise ReceiverError("smtp needs both username and password_file, or neither")
         if self.tls is SmtpTls.NONE and self.username is not None:
@@ -97,7 +100,7 @@ class WebhookSettings:
 
     ``url`` is a Secret because the URL of a webhook often holds its credential. ``secret`` signs the body; without
     it the body goes unsigned. ``timeout`` is in seconds and bounds a whole attempt. Raises ReceiverError for a URL
-    that is not http or https and for a malformed secret.
+    that is not http or https, a malformed secret, and a timeout of more than 60 s.
     """
 
     url: Secret
@@ -107,6 +110,7 @@ class WebhookSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called or signed."""
+        _check_timeout(self.timeout)
         _ = self.origin
         if self.secret is not None:
             decode_webhook_secret(self.secret)
@@ -150,6 +154,11 @@ class Receiver:
         if self.severities is not None and severity not in self.severities:
             return False
         return all(labels.get(name) == value for name, value in self.match.items())
+
+
+def _check_timeout(seconds: float) -> None:
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ReceiverError(f"a timeout of {seconds:g} s does not work; give more than 0 s and at most 60 s")
 
 
 def parse_mail_address(text: str) -> Address:

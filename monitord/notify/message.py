@@ -1,0 +1,58 @@
+"""A mail from a delivery, pure: the same delivery and time always give the same message."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from email.headerregistry import HeaderRegistry, MessageIDHeader
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+from monitord.config.receivers import parse_mail_address
+from monitord.notify.render import render_html, render_text
+from monitord.notify.wording import plain, write_letter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitord.config.receivers import EmailSettings
+    from monitord.outbox import Delivery
+
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._+-]")
+
+
+def write_mail(delivery: Delivery, settings: EmailSettings, now: datetime) -> EmailMessage:
+    """The mail for a delivery; ``now`` is the time of the attempt and goes into ``Date`` only.
+
+    ``Message-ID`` is made of the delivery's id, so every attempt carries the same. ``References`` names the
+    incident, so that mail programs show firing, repeats and resolved as one thread.
+    """
+    letter = write_letter(delivery.body)
+    sender = parse_mail_address(settings.sender)
+    message = EmailMessage(policy=_policy())
+    message["From"] = sender
+    message["To"] = tuple(parse_mail_address(address) for address in settings.to)
+    message["Subject"] = letter.subject
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = _message_id(delivery.id, sender.domain)
+    message["References"] = _message_id(f"incident-{delivery.incident}", sender.domain)
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Monitord-Event"] = plain(delivery.body["type"])
+    message["X-Monitord-Incident"] = plain(delivery.body["data"]["incident"])
+    message.set_content(render_text(letter))
+    message.add_alternative(render_html(letter), subtype="html")
+    message.set_boundary("monitord-" + hashlib.sha256(delivery.id.encode()).hexdigest()[:32])
+    return message
+
+
+def _policy() -> EmailPolicy[EmailMessage]:
+    """CRLF and folding as in RFC 5322; left alone, a long ``References`` would be folded into encoded words."""
+    registry = HeaderRegistry()
+    registry.map_to_type("References", MessageIDHeader)  # type: ignore[arg-type]  # typeshed knows no mixins
+    return SMTP.clone(header_factory=registry)
+
+
+def _message_id(local: str, domain: str) -> str:
+    return f"<{_NOT_IN_AN_ID.sub('_', local)}@{domain}>"

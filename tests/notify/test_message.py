@@ -1,0 +1,174 @@
+"""What people read; ``REGENERATE_GOLDEN=1 pytest tests/notify/test_message.py`` rewrites the golden files."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitord.config.receivers import EmailSettings, SmtpSettings
+from monitord.notify.message import write_mail
+from monitord.notify.payload import write_payload
+from monitord.notify.render import render_html, render_text
+from monitord.notify.trial import write_test
+from monitord.notify.wording import write_letter
+from tests.notify import events
+from tests.notify.events import NOW, delivery, event, pin
+
+GOLDEN = Path(__file__).parent / "golden"
+STORIES = {
+    "mismatch_firing": events.MISMATCH,
+    "mismatch_resolved": events.RESOLVED,
+    "unreachable": events.UNREACHABLE,
+    "untrusted": events.UNTRUSTED,
+    "pins_expiring": events.EXPIRING,
+    "test": write_test("ops-mail", "id", NOW).body,
+}
+SETTINGS = EmailSettings(("ops@example.com", "Öps <oncall@example.com>"), "monitord@example.com", SmtpSettings("h", 25))
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_message_reads_as_the_golden_file(story: str) -> None:
+    """Text, HTML and JSON of each kind of message are as reviewed."""
+    letter = write_letter(STORIES[story])
+    rendered = {
+        "txt": f"Subject: {letter.subject}\n\n{render_text(letter)}",
+        "html": render_html(letter),
+        "json": write_payload(STORIES[story]).decode("ascii") + "\n",
+    }
+    for suffix, found in rendered.items():
+        path = GOLDEN / f"{story}.{suffix}"
+        if os.environ.get("REGENERATE_GOLDEN"):
+            path.write_text(found, encoding="utf-8")
+        assert found == path.read_text(encoding="utf-8"), path.name
+
+
+def test_the_mail_has_the_headers_that_programs_rely_on() -> None:
+    """State, kind, endpoint and pin set are in the subject; the event and the incident in headers of their own."""
+    mail = write_mail(delivery(), SETTINGS, NOW)
+    assert mail["Subject"] == "[monitord] FIRING pin_mismatch api.example.com:443 (android-5)"
+    assert mail["From"] == "monitord@example.com"
+    assert mail["To"] == "ops@example.com, Öps <oncall@example.com>"
+    assert mail["Date"] == "Mon, 02 Mar 2026 00:05:07 +0000"
+    assert mail["Message-ID"] == f"<{'5f0c' * 8}@example.com>"
+    assert mail["References"] == "<incident-0123456789abcdef@example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Monitord-Event"] == "pin_mismatch.firing"
+    assert mail["X-Monitord-Incident"] == "0123456789abcdef"
+
+
+def test_only_the_date_differs_between_attempts() -> None:
+    """A repeat is byte for byte the same mail, but for its date."""
+    first = write_mail(delivery(), SETTINGS, NOW)
+    second = write_mail(delivery(attempts=3), SETTINGS, NOW + timedelta(hours=5))
+    assert first["Date"] != second["Date"]
+    del first["Date"], second["Date"]
+    assert first.as_bytes() == second.as_bytes()
+
+
+def test_identifiers_stay_whole_however_long_the_domain() -> None:
+    """A long domain of the sender does not turn Message-ID or References into encoded words."""
+    domain = "a-rather-long-department-name.with.several.labels.of-a.company.example.com"
+    settings = EmailSettings(("ops@example.com",), f"monitord@{domain}", SmtpSettings("h", 25))
+    sent = write_mail(delivery(), settings, NOW).as_bytes()
+    assert f"References: <incident-0123456789abcdef@{domain}>\r\n".encode() in sent
+    assert f"Message-ID: <{'5f0c' * 8}@{domain}>\r\n".encode() in sent
+
+
+def test_an_ipv6_endpoint_is_bracketed_in_the_subject() -> None:
+    """HOST:PORT stays readable for an address."""
+    assert write_letter(events.UNTRUSTED).subject == "[monitord] FIRING untrusted [2001:db8::7]:8443 (android-5)"
+
+
+def test_a_long_subject_is_cut() -> None:
+    """No name makes the subject longer than 200 characters."""
+    assert len(write_letter(event("pin_mismatch", pinset="p" * 500)).subject) == 200
+
+
+def test_a_line_break_in_a_certificate_reaches_no_header() -> None:
+    """Text that a server chose cannot add a header or a line of its own to the mail."""
+    evil = "CN=api\r\nBcc: victim@example.org\r\n\r\nClick here\x1b[2J\u202e"
+    body = event(
+        "pin_mismatch",
+        host=f"api{evil}",
+        pinset=f"app{evil}",
+        chain=[{**events.LEAF, "subject": evil}],
+        incident=f"0{evil}",
+    )
+    mail = write_mail(delivery({**body, "type": f"pin_mismatch.firing{evil}"}, incident=evil), SETTINGS, NOW)
+    parsed = email.message_from_bytes(mail.as_bytes(), policy=email.policy.default)
+    assert parsed["Bcc"] is None
+    assert set(parsed.keys()) == set(mail.keys())
+    text = parsed.get_body(("plain",))
+    assert text is not None
+    assert not any(line.startswith("Click here") for line in text.get_content().splitlines())
+
+
+def test_html_shows_markup_of_a_server_as_text() -> None:
+    """Names from certificates are escaped, and only web links are links."""
+    body = event("pin_mismatch", chain=[{**events.LEAF, "subject": "CN=<img src=x>&\"'"}], url="javascript:alert(1)")
+    page = render_html(write_letter(body))
+    assert "CN=&lt;img src=x&gt;&amp;&quot;&#x27;" in page
+    assert "<img" not in page
+    assert "href" not in page
+
+
+def test_matching_pins_are_marked() -> None:
+    """Who reads the chain sees which key matches, which is pinned but does not count, and which is unknown."""
+    body = event(
+        "pin_mismatch",
+        pins=[pin("leaf-b"), pin("inter")],
+        matched=[pin("leaf-b")],
+        chain=[events.LEAF, events.INTERMEDIATE, events.certificate("other", "CN=Appended", "appended")],
+    )
+    text = render_text(write_letter(body))
+    assert f"{pin('leaf-b')}  (matches a pin)" in text
+    assert f"{pin('inter')}  (pinned, but not counted by the client)" in text
+    assert f"{pin('appended')}  (not pinned, not on the path)" in text
+    assert text.index("Also on the path, from trust store mozilla") < text.index(f"{pin('root')}  (not pinned)")
+
+
+def test_a_long_list_ends_with_how_many_more() -> None:
+    """A thousand addresses do not make a mail of a thousand lines, nor are they passed over in silence."""
+    many = [events.observation(f"192.0.2.{number}", "pin_mismatch", "no pin matches") for number in range(250)]
+    text = render_text(write_letter(event("pin_mismatch", observations=many)))
+    assert "and 220 more" in text
+
+
+texts = st.text(st.characters(codec=None))
+
+
+@settings(deadline=None, max_examples=50)
+@given(subject=texts, detail=texts, host=texts, label=texts)
+def test_nothing_unprintable_is_ever_written(subject: str, detail: str, host: str, label: str) -> None:
+    """Whatever a server says, each line of the letter is printable text and the mail can be sent as bytes."""
+    failure = {"reason": "tls_alert", "detail": detail}
+    body = event(
+        "pin_mismatch",
+        host=host,
+        chain=[{**events.LEAF, "subject": subject}],
+        labels={label: label},
+        observations=[events.observation(host, "undetermined", detail, failure=failure)],
+    )
+    letter = write_letter(body)
+    assert all(line.isprintable() for line in render_text(letter).split("\n"))
+    assert all(line.isprintable() for line in render_html(letter).split("\n"))
+    assert letter.subject.isprintable()
+    assert write_mail(delivery(body), SETTINGS, NOW).as_bytes()
+
+
+def test_fields_that_an_older_event_lacks_are_left_out() -> None:
+    """An event queued by an older version, with fewer details, still becomes a mail."""
+    data: dict[str, Any] = {
+        name: events.MISMATCH["data"][name] for name in ("incident", "kind", "state", "summary", "host", "port")
+    }
+    text = render_text(write_letter({"type": "pin_mismatch.firing", "timestamp": "", "data": data}))
+    assert "Endpoint: api.example.com:443" in text
+    assert "None" not in text
