@@ -125,7 +125,7 @@ class Cycle:
             return None  # what was seen belongs to a registration that is no longer in force
         observations, verdicts = attempts[-1]
         now = self._now()
-        streaks = self._streaks.get(endpoint, Streaks()).after(observations)
+        streaks = self._streaks.get(endpoint, Streaks()).after(observations, settings.policy.failures)
         held = conditions([judged for _, judged in attempts], streaks, known, now, settings.policy)
         steps = decide(known, held, now, settings.policy)
         outcome = Outcome(target, started, observations, verdicts, steps, streaks, time.monotonic() - began)

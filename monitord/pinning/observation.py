@@ -43,8 +43,7 @@ class Observation:
 
     ``address`` is the IP address that was connected to, or "" when it was never known (DNS failed).
     ``chain`` is what the server presented, leaf first, in the order sent; it may be there beside a ``failure`` that
-    came later in the handshake. ``duration``, of the
-    connection, is in seconds.
+    came later in the handshake. ``duration`` is that of the connection, in seconds.
     """
 
     at: datetime

@@ -22,13 +22,16 @@ class Streaks:
     endpoint: int = 0
     addresses: Mapping[str, int] = field(default_factory=dict)
 
-    def after(self, observations: Sequence[Observation]) -> Streaks:
-        """The streaks after one more round: counted up where no chain was seen, forgotten where one was."""
+    def after(self, observations: Sequence[Observation], limit: int) -> Streaks:
+        """The streaks after one more round: counted up where no chain was seen, forgotten where one was.
+
+        They end at ``limit``, the rounds that matter, so that a long outage is not written anew every round.
+        """
         seen = {observation.address for observation in observations if observation.chain}
         silent = {observation.address for observation in observations if not observation.chain} - seen
         return Streaks(
-            endpoint=0 if seen else self.endpoint + 1,
-            addresses={address: self.addresses.get(address, 0) + 1 for address in sorted(silent)},
+            endpoint=0 if seen else min(self.endpoint + 1, limit),
+            addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(silent)},
         )
 
 

@@ -280,3 +280,11 @@ async def test_the_end_is_not_told_to_a_receiver_that_never_heard_of_it(bench: B
     await bench.cycle.reconfigure(bench.settings)
     await bench.round((bench.leaf,))
     assert await bench.outbox() == [("mail", "pins_expiring.firing"), ("mail", "pins_expiring.resolved")]
+
+
+async def test_a_long_outage_writes_nothing_once_it_is_told(bench: Bench) -> None:
+    """After the incident nothing changes any more, however long the endpoint stays silent."""
+    assert [await bench.round(()) for _ in range(4)] == [[], [], ["unreachable.firing"], []]
+    streaks = await bench.store.load_streaks()
+    assert await bench.round(()) == []
+    assert await bench.store.load_streaks() == streaks

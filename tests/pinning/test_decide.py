@@ -61,7 +61,7 @@ class Story:
     def steps(self, *attempts: Seen, now: datetime = NOW) -> tuple[Transition, ...]:
         """A round of these attempts; its transitions."""
         judged = [self.judge(*observations, now=now) for observations in attempts]
-        self.streaks = self.streaks.after(attempts[-1])
+        self.streaks = self.streaks.after(attempts[-1], self.policy.failures)
         held = conditions(judged, self.streaks, self.open, now, self.policy)
         steps = decide(self.open, held, now, self.policy)
         self.open = after(self.open, steps)
