@@ -18,7 +18,7 @@ import yaml
 from monitord.config.faults import Fault, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -209,57 +209,65 @@ class _Builder:
         self._open: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
         self._budget = ALIAS_BUDGET
+        self._documents = 0
 
     def read(self, text: str) -> None:
         """Take in a whole file. Raises _NotYamlError or yaml.YAMLError where it makes no sense from there on."""
+        takers: dict[type[yaml.Event], Callable[[Any, int], None]] = {
+            yaml.DocumentStartEvent: self._take_document,
+            yaml.ScalarEvent: self._take_scalar,
+            yaml.AliasEvent: self._take_alias,
+            yaml.MappingStartEvent: self._take_start,
+            yaml.MappingEndEvent: self._take_end,
+            yaml.SequenceStartEvent: self._take_start,
+            yaml.SequenceEndEvent: self._take_end,
+        }
         loader = yaml.CSafeLoader(text)
-        documents = 0
         try:
             while (event := loader.get_event()) is not None:
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                if isinstance(event, yaml.DocumentStartEvent):
-                    documents += 1
-                    if documents > 1:
-                        raise _NotYamlError(line, "a second document begins here; a file holds one")
-                else:
-                    self._take(event, line)
+                take = takers.get(type(event))
+                if take and event.start_mark:
+                    take(event, event.start_mark.line + 1)
         finally:
             loader.dispose()
-        if not documents or self.root is None:
+        if self.root is None:
             raise _NotYamlError(1, "the file is empty; remove it, or write what it is for")
 
-    def _take(self, event: yaml.Event, line: int) -> None:
-        if isinstance(event, yaml.ScalarEvent):
-            self._refuse_tag(event, line)
-            if self._expects_key():
-                self._set_key(event.value, line)
-                return
-            value = event.value if event.style else _resolve(event.value)
-            if isinstance(value, str):
-                self._refuse_control(value, line)
-            self._add(_Anchored(value), line, event.anchor)
-        elif isinstance(event, yaml.AliasEvent):
-            self._add(self._follow(event.anchor or "", line), line, None)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self._refuse_tag(event, line)
-            if self._expects_key():
-                raise _NotYamlError(line, "a key must be plain text, not a list or a mapping")
-            if len(self._open) >= MAX_DEPTH:
-                raise _NotYamlError(line, f"nested deeper than {MAX_DEPTH} levels")
-            container = MarkedDict() if isinstance(event, yaml.MappingStartEvent) else MarkedList()
-            self._anchors.pop(event.anchor or "", None)
-            self._open.append(_Open(container, line, event.anchor))
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            done = self._open.pop()
-            self._add(_Anchored(done.container, done.size, done.height), done.line, done.anchor)
+    def _take_document(self, _event: yaml.DocumentStartEvent, line: int) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise _NotYamlError(line, "a second document begins here; a file holds one")
+
+    def _take_scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        self._refuse_tag(event, line)
+        if self._expects_key():
+            self._refuse_control(event.value, line)
+            self._open[-1].key, self._open[-1].key_line = event.value, line
+            return
+        value = event.value if event.style else _resolve(event.value)
+        if isinstance(value, str):
+            self._refuse_control(value, line)
+        self._add(_Anchored(value), line, event.anchor)
+
+    def _take_alias(self, event: yaml.AliasEvent, line: int) -> None:
+        self._add(self._follow(event.anchor or "", line), line, None)
+
+    def _take_start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> None:
+        self._refuse_tag(event, line)
+        if self._expects_key():
+            raise _NotYamlError(line, "a key must be plain text, not a list or a mapping")
+        if len(self._open) >= MAX_DEPTH:
+            raise _NotYamlError(line, f"nested deeper than {MAX_DEPTH} levels")
+        container = MarkedDict() if isinstance(event, yaml.MappingStartEvent) else MarkedList()
+        self._anchors.pop(event.anchor or "", None)
+        self._open.append(_Open(container, line, event.anchor))
+
+    def _take_end(self, _event: yaml.MappingEndEvent | yaml.SequenceEndEvent, _line: int) -> None:
+        done = self._open.pop()
+        self._add(_Anchored(done.container, done.size, done.height), done.line, done.anchor)
 
     def _expects_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].container, MarkedDict) and self._open[-1].key is None
-
-    def _set_key(self, key: str, line: int) -> None:
-        self._refuse_control(key, line)
-        self._open[-1].key = key
-        self._open[-1].key_line = line
 
     def _add(self, node: _Anchored, line: int, anchor: str | None) -> None:
         if anchor is not None:
@@ -293,10 +301,9 @@ class _Builder:
             raise _NotYamlError(line, f"alias *{name} makes the file grow beyond all bounds; write the values out")
         return node
 
-    def _refuse_tag(self, event: yaml.NodeEvent, line: int) -> None:
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            name = tag.replace("tag:yaml.org,2002:", "!!")
+    def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, line: int) -> None:
+        if event.tag is not None:
+            name = event.tag.replace("tag:yaml.org,2002:", "!!")
             self.faults.append(Fault(self.path, line, f"the tag {name!r} is not supported; write the plain value"))
 
     def _refuse_control(self, text: str, line: int) -> None:

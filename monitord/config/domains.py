@@ -24,7 +24,7 @@ DEFAULT_PINSET = "default"
 
 
 @dataclass(slots=True)
-class Registry:
+class Registered:
     """The targets of a configuration, being built.
 
     ``default_trust``, ``interval`` and ``timeout`` are the configuration's. ``sources`` says where each endpoint is

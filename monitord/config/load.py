@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitord.config.document import Document, MarkedDict, exists
-from monitord.config.domains import Registry
+from monitord.config.domains import Registered
 from monitord.config.faults import ConfigurationError, Fault, Findings, Place, UnfitError, shown
 from monitord.config.fields import SQLITE_PREFIX, Surroundings, unusable_file
 from monitord.config.reading import DEFAULT_TRUST_KEY, Files, Parsed, read_files
@@ -57,14 +57,14 @@ def _assemble(
 ) -> Configuration:
     main = files.main.content
     default_trust = _default_trust(files, findings)
-    registry = Registry(default_trust, main.interval, main.timeout)
-    registry.add_all(files, findings)
-    stores = _load_stores(files, default_trust, registry.used_stores, environment, findings)
+    registered = Registered(default_trust, main.interval, main.timeout)
+    registered.add_all(files, findings)
+    stores = _load_stores(files, default_trust, registered.used_stores, environment, findings)
     if path is not None:
-        _warn(files.main, registry, findings)
+        _warn(files.main, registered, findings)
     return Configuration(
         path=path,
-        targets=tuple(registry.targets),
+        targets=tuple(registered.targets),
         trust_stores=stores,
         default_trust=default_trust,
         interval=main.interval,
@@ -78,7 +78,7 @@ def _assemble(
         store=_store_url(main.store, path, environment),
         web=WebSettings(*main.web.listen),
         probing=ProbeSettings(main.probing.max_addresses, main.probing.concurrency),
-        sources=registry.sources,
+        sources=registered.sources,
         warnings=tuple(sorted(set(findings.warnings))),
     )
 
@@ -156,12 +156,12 @@ def _store_url(written: str | None, path: Path | None, environment: Mapping[str,
     return f"{SQLITE_PREFIX}{path.parent.absolute() / file}{question_mark}{options}"
 
 
-def _warn(main: Parsed[MainFile], registry: Registry, findings: Findings) -> None:
+def _warn(main: Parsed[MainFile], registered: Registered, findings: Findings) -> None:
     content = main.content
     if content.timeout >= content.interval:
         findings.warnings.append(main.fault(("timeout",), "the timeout is not shorter than the interval"))
     if content.horizon < content.release_time:
         message = "the horizon is nearer than release_time, so no prediction is ever a mere warning"
         findings.warnings.append(main.fault(("horizon",), message))
-    if not registry.targets:
+    if not registered.targets:
         findings.warnings.append(main.fault(("domains",), "no domain is registered, so nothing is watched"))

@@ -22,7 +22,6 @@ _UNSHOWN = frozenset({"receivers.email.smtp.password", "receivers.webhook.url", 
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "a mapping",
-    "float_type": "a number",
     "int_type": "a whole number",
     "list_type": "a list",
     "model_type": "a mapping",
