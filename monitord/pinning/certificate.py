@@ -30,7 +30,8 @@ _VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
 _UNIQUE_ID_TAGS = (0x81, 0x82)
 _V3 = 2
 _PEM = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL)
-_PEM_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
+_PEM_TRUSTED = b"TRUSTED CERTIFICATE"
+_PEM_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", _PEM_TRUSTED)
 _RSA_KEYS = ("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10")
 _EC_KEY, _ED25519_KEY = "1.2.840.10045.2.1", "1.3.101.112"
 
@@ -149,7 +150,11 @@ def certificates_in(data: bytes) -> Iterator[bytes]:
         return
     for number, match in enumerate(blocks, 1):
         try:
-            yield base64.b64decode(b"".join(match["body"].split()), validate=True)
+            data = base64.b64decode(b"".join(match["body"].split()), validate=True)
+            # OpenSSL's TRUSTED CERTIFICATE has settings of its own behind the certificate.
+            yield der.read_element(data, allow_trailing=True).raw if match["label"] == _PEM_TRUSTED else data
+        except der.DerError as error:
+            raise CertificateUnreadable(f"PEM block {number} is not a certificate: {error}") from error
         except (binascii.Error, ValueError) as error:
             raise CertificateUnreadable(f"PEM block {number} is not valid base64: {error}") from error
 

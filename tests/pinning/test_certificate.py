@@ -101,6 +101,14 @@ def test_certificates_are_found_in_pem_with_text_around_and_in_der() -> None:
     assert list(certificates_in(issued.key_pem)) == []
 
 
+def test_a_trusted_certificate_block_gives_the_certificate_alone() -> None:
+    """What OpenSSL appends to a certificate in such a block does not belong to it."""
+    issued = pki.issue("one", names=["a.example"])
+    body = base64.b64encode(issued.certificate.der + bytes.fromhex("300c300a06082b06010505070301"))
+    block = b"-----BEGIN TRUSTED CERTIFICATE-----\n" + body + b"\n-----END TRUSTED CERTIFICATE-----\n"
+    assert list(certificates_in(block)) == [issued.certificate.der]
+
+
 def test_a_broken_pem_block_is_named_by_its_number() -> None:
     """The sentence says which block to look at."""
     issued = pki.issue("one", names=["a.example"])
