@@ -122,7 +122,8 @@ class WebhookSettings:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-        except ValueError:
+            (host or "").encode("idna")
+        except ValueError:  # a bad port, bracket or host name
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
             raise ReceiverError("webhook.url is not a URL; write https://HOST/PATH or http://HOST/PATH")

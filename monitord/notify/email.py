@@ -70,7 +70,7 @@ class MailSender:
         receipt: Receipt | None = None
         try:
             async with asyncio.timeout(self._smtp.timeout):
-                await client.connect()
+                await self._connect(client)
                 await self._greet(client)
                 receipt = await self._hand_over(client, message)
                 await client.execute_command(b"QUIT")
@@ -80,6 +80,13 @@ class MailSender:
         finally:
             _abort(client)
         return receipt
+
+    async def _connect(self, client: aiosmtplib.SMTP) -> None:
+        try:
+            await client.connect()
+        except UnicodeError:  # from Python's IDNA codec, before any look-up
+            cause = "cannot be found: its name is not a host name"
+            raise DeliveryError(DeliveryFault.DNS, self._sentence(cause)) from None
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
         """EHLO, then STARTTLS and a login where they are configured."""

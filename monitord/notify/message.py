@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from email.headerregistry import HeaderRegistry, MessageIDHeader
+from email.headerregistry import HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitord.config.receivers import EmailSettings
     from monitord.outbox import Delivery
 
+_LONGEST_HEADER = 998  # RFC 5322 section 2.1.1
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._+-]")
 
 
@@ -47,10 +48,24 @@ def write_mail(delivery: Delivery, settings: EmailSettings, now: datetime) -> Em
     return message
 
 
+class _OneLineHeader(UniqueUnstructuredHeader):
+    """A header that is never folded while it is ASCII.
+
+    Python folds a text that fits into a line of its own before the first word, which reads as an empty header to
+    simple programs, and a long word into encoded words, which no mail program undoes in ``References``.
+    """
+
+    def fold(self, *, policy: EmailPolicy[EmailMessage]) -> str:
+        """The header as it is sent."""
+        longest = _LONGEST_HEADER if str(self).isascii() else policy.max_line_length
+        folded: str = super().fold(policy=policy.clone(max_line_length=longest))  # type: ignore[misc]  # of BaseHeader
+        return folded
+
+
 def _policy() -> EmailPolicy[EmailMessage]:
-    """CRLF and folding as in RFC 5322; left alone, a long ``References`` would be folded into encoded words."""
     registry = HeaderRegistry()
-    registry.map_to_type("References", MessageIDHeader)  # type: ignore[arg-type]  # typeshed knows no mixins
+    for name in ("Subject", "References"):
+        registry.map_to_type(name, _OneLineHeader)  # type: ignore[arg-type]  # typeshed knows no mixins
     return SMTP.clone(header_factory=registry)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from monitord.notify.senders import build_sender
 from monitord.notify.wording import TEST_KIND
 from monitord.outbox import Delivery
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from monitord.config.receivers import Receiver
+    from monitord.notify.fault import Receipt
 
 
 def write_test(receiver: str, identifier: str, now: datetime) -> Delivery:
@@ -46,3 +51,8 @@ def write_test(receiver: str, identifier: str, now: datetime) -> Delivery:
     }
     body = {"type": f"{TEST_KIND}.firing", "timestamp": moment, "data": data}
     return Delivery(identifier, receiver, TEST_KIND, body, attempts=0, created_at=now)
+
+
+async def send_test(receiver: Receiver, now: datetime) -> Receipt:
+    """Send a test message straight to a receiver, past the outbox. Raises DeliveryError."""
+    return await build_sender(receiver).send(write_test(receiver.name, f"test-{uuid4().hex}", now), now)

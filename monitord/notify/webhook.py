@@ -58,7 +58,7 @@ class WebhookSender:
         except TimeoutError:
             sentence = f"webhook {origin} did not answer within {self._settings.timeout:g} s"
             raise DeliveryError(DeliveryFault.TIMEOUT, sentence) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             fault, cause = _explain(error)
             # "from None": the text of aiohttp's errors may hold the whole URL.
             raise DeliveryError(fault, plain(f"webhook {origin}: {cause}")) from None
@@ -138,18 +138,22 @@ def _parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
     return max(timedelta(), min(moment - now, LONGEST_RETRY_AFTER))
 
 
-def _explain(error: aiohttp.ClientError | OSError) -> tuple[DeliveryFault, str]:
+def _explain(error: aiohttp.ClientError | OSError | UnicodeError) -> tuple[DeliveryFault, str]:
     """The fault behind an error of aiohttp, and a cause in words that do not come from the URL."""
+    fault, cause = DeliveryFault.PROTOCOL, f"its answer is not HTTP ({type(error).__name__})"
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return DeliveryFault.DNS, "its host name cannot be resolved"
+            fault, cause = DeliveryFault.DNS, "its host name cannot be resolved"
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "it does not verify"
-            return DeliveryFault.TLS, f"its certificate is not trusted: {reason}"
+            fault, cause = DeliveryFault.TLS, f"its certificate is not trusted: {reason}"
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return DeliveryFault.TLS, f"the TLS handshake failed: {getattr(error, 'reason', None) or 'no reason given'}"
+            reason = getattr(error, "reason", "") or "no reason given"
+            fault, cause = DeliveryFault.TLS, f"the TLS handshake failed: {reason}"
         case aiohttp.ClientConnectorError():
-            return DeliveryFault.REFUSED, f"no connection: {error.strerror or 'refused'}"
+            fault, cause = DeliveryFault.REFUSED, f"no connection: {error.strerror or 'refused'}"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return DeliveryFault.PROTOCOL, "it closed the connection without an answer"
-    return DeliveryFault.PROTOCOL, f"its answer is not HTTP ({type(error).__name__})"
+            cause = "it closed the connection without an answer"
+        case aiohttp.InvalidURL() | UnicodeError():
+            cause = "its URL cannot be used; write it in ASCII, with escapes where needed"
+    return fault, cause

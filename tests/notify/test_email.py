@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,11 +58,14 @@ async def test_a_plain_server_gets_the_whole_message() -> None:
     assert not mail.encrypted
 
 
-async def test_the_client_introduces_itself_by_name_or_address() -> None:
-    """EHLO says a full name or an address literal, never localhost, and asks no DNS for it."""
-    async with SmtpSink() as sink:
-        await mailer(sink.port).send(delivery(), NOW)
-    assert "." in sink.mails[0].greeted_as
+@pytest.mark.parametrize(("host", "literal"), [("127.0.0.1", "[127.0.0.1]"), ("::1", "[IPv6:::1]")])
+async def test_the_client_introduces_itself_by_name_or_address(host: str, literal: str) -> None:
+    """EHLO says the machine's full name, or else an address literal, as RFC 5321 wants it."""
+    name = socket.gethostname()
+    async with SmtpSink(host=host) as sink:
+        server = SmtpSettings(host, sink.port, SmtpTls.NONE)
+        await MailSender(EmailSettings(("ops@example.com",), "monitord@example.com", server)).send(delivery(), NOW)
+    assert sink.mails[0].greeted_as == (name if "." in name else literal)
 
 
 @pytest.mark.parametrize("tls", [SmtpTls.STARTTLS, SmtpTls.IMPLICIT])
@@ -290,13 +294,20 @@ async def test_a_bad_greeting_is_explained(said: bytes, fault: DeliveryFault) ->
         assert (await fault_of(mailer(server.port))).fault is fault
 
 
-async def test_a_closed_port_and_an_unknown_name_are_told_apart() -> None:
-    """Refused is not DNS."""
+async def test_a_closed_port_is_refused() -> None:
+    """No listener is its own reason."""
     async with RoughServer(stay_silent) as server:
         port = server.port
     assert (await fault_of(mailer(port))).fault is DeliveryFault.REFUSED
-    unknown = EmailSettings(("ops@example.com",), "m@example.com", SmtpSettings("mail.invalid", 25, SmtpTls.NONE))
-    assert (await fault_of(MailSender(unknown))).fault is DeliveryFault.DNS
+
+
+@pytest.mark.parametrize("host", ["mail.invalid", "mail..example.com", "x" * 64 + ".example.com"])
+async def test_an_unknown_name_is_a_dns_fault(host: str) -> None:
+    """A name that does not exist, or cannot, is told from a dead host."""
+    server = SmtpSettings(host, 25, SmtpTls.NONE)
+    error = await fault_of(MailSender(EmailSettings(("ops@example.com",), "m@example.com", server)))
+    assert error.fault is DeliveryFault.DNS
+    assert host in str(error)
 
 
 async def test_tls_to_a_plain_port_is_a_tls_fault() -> None:

@@ -82,6 +82,23 @@ def test_identifiers_stay_whole_however_long_the_domain() -> None:
     assert f"Message-ID: <{'5f0c' * 8}@{domain}>\r\n".encode() in sent
 
 
+@pytest.mark.parametrize("host", ["a-host-with-a-long-name.example.com", "x" * 60 + "." + "y" * 60 + ".example.com"])
+def test_a_long_subject_stays_on_its_line(host: str) -> None:
+    """Programs that read mails line by line find state, kind and endpoint."""
+    sent = write_mail(delivery(event("pin_mismatch_predicted", host=host)), SETTINGS, NOW).as_bytes()
+    subject = f"Subject: [monitord] FIRING pin_mismatch_predicted {host}:443 (android-5)\r\n"
+    assert subject.encode() in sent
+
+
+def test_a_subject_beyond_ascii_survives_the_way() -> None:
+    """A pin set may be named in any language."""
+    sent = write_mail(delivery(event("pin_mismatch", pinset="приложение-5" * 4)), SETTINGS, NOW).as_bytes()
+    assert sent.isascii()
+    assert max(len(line) for line in sent.splitlines()) <= 100
+    parsed = email.message_from_bytes(sent, policy=email.policy.default)
+    assert parsed["Subject"] == f"[monitord] FIRING pin_mismatch api.example.com:443 ({'приложение-5' * 4})"
+
+
 def test_an_ipv6_endpoint_is_bracketed_in_the_subject() -> None:
     """HOST:PORT stays readable for an address."""
     assert write_letter(events.UNTRUSTED).subject == "[monitord] FIRING untrusted [2001:db8::7]:8443 (android-5)"

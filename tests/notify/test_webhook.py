@@ -242,6 +242,15 @@ async def test_a_name_that_does_not_exist_is_a_dns_fault() -> None:
     assert error.fault is DeliveryFault.DNS
 
 
+@pytest.mark.parametrize("url", ["http://1.1.1/", "http://ю:ю@127.0.0.1:1/"])
+async def test_a_url_that_cannot_be_sent_is_explained(url: str) -> None:
+    """What passes as a URL and yet cannot be used is a fault like others, not a bug."""
+    error = await fault_of(WebhookSender(reach(url)))
+    assert error.fault is DeliveryFault.PROTOCOL
+    assert "URL" in str(error)
+    assert "ю" not in str(error)
+
+
 async def test_a_certificate_that_is_not_trusted_is_a_tls_fault(loopback_tls: ssl.SSLContext) -> None:
     """Nothing is sent to a server that cannot show who it is."""
     async with WebhookSink(tls=loopback_tls) as sink:

@@ -73,9 +73,10 @@ class SmtpSink:
         implicit: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
         replies: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         """A mail server that is not listening yet."""
-        self.host = "127.0.0.1"
+        self.host = host
         self.port = 0
         self.mails: list[ReceivedMail] = []
         self.logins: list[bool] = []
