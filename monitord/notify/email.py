@@ -115,7 +115,7 @@ class MailSender:
         except aiosmtplib.SMTPServerDisconnected:
             raise
         except aiosmtplib.SMTPException:
-            cause = "offers no login that is known here, though username is set"
+            cause = "let nobody log in; it has to offer AUTH with CRAM-MD5, PLAIN or LOGIN, as username is set"
         else:
             return
         raise DeliveryError(DeliveryFault.AUTH, self._sentence(cause))

@@ -106,7 +106,7 @@ async def _skim(response: aiohttp.ClientResponse) -> None:
 
 
 def _judge_status(status: int, retry_after: str | None, origin: str, now: datetime) -> Receipt:
-    if HTTPStatus(200) <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Receipt()
     said = f"webhook {origin} answered {status}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:

@@ -107,7 +107,8 @@ def plain(value: object) -> str:
 
     Line breaks and tabs become blanks; other controls, direction marks and lone surrogates become ``\u{…}``.
     """
-    return _shorten("".join(c if c.isprintable() else _escape(c) for c in str(value)[:_LONGEST_TEXT]), _LONGEST_TEXT)
+    text = str(value)[: _LONGEST_TEXT + 1]
+    return _shorten("".join(c if c.isprintable() else _escape(c) for c in text), _LONGEST_TEXT)
 
 
 def _escape(character: str) -> str:

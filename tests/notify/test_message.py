@@ -159,6 +159,15 @@ def test_a_long_list_ends_with_how_many_more() -> None:
     assert "and 220 more" in text
 
 
+@pytest.mark.parametrize("length", [2000, 2001, 9000])
+def test_a_text_that_is_cut_shows_that_it_was(length: int) -> None:
+    """A server that sends a novel as its name gets a page of it, with an ellipsis."""
+    letter = write_letter(event("pin_mismatch", chain=[{**events.LEAF, "role": "x" * length}]))
+    page = render_html(letter)
+    assert ("x" * 2000 in page) == (length == 2000)
+    assert ("x" * 1999 + "…" in page) == (length > 2000)
+
+
 texts = st.text(st.characters(codec=None))
 
 

@@ -89,6 +89,24 @@ async def test_a_hanging_receiver_delays_no_other(stage: Stage) -> None:
     assert hanging.most_at_once == SLOTS
 
 
+async def test_slots_are_counted_across_looks(stage: Stage) -> None:
+    """Messages that come while others are under way find only the slots that are left."""
+    sender = Actor()
+    sender.gate.clear()
+    relay = stage.relay(ops=sender)
+    for number in range(SLOTS - 1):
+        stage.outbox.queue(f"m{number}", incident=f"i{number}")
+    async with running(relay):
+        await sender.until_begun(SLOTS - 1)
+        for number in range(SLOTS - 1, SLOTS * 2):
+            stage.outbox.queue(f"m{number}", incident=f"i{number}")
+        relay.wake()
+        await sender.until_begun(SLOTS)
+        sender.gate.set()
+        await stage.outbox.until_state("delivered", *stage.outbox.rows)
+    assert sender.most_at_once == SLOTS
+
+
 async def test_a_hanging_webhook_delays_no_mail(stage: Stage) -> None:
     """The same with real servers: the mail is there while the webhook is still silent."""
     released = asyncio.Event()
