@@ -1,24 +1,34 @@
-"""Does a certificate name this host? RFC 6125 and RFC 9525 as the clients apply them: alternative names only."""
+"""Does a certificate name this host? RFC 6125 and RFC 9525 as the clients apply them: by alternative names."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
 
+from monitord.pinning.extensions import read_profile
+from monitord.pinning.names import common_names
+
 if TYPE_CHECKING:
+    from monitord.pinning.certificate import Certificate
     from monitord.pinning.extensions import GeneralName, Profile
 
 _LABELS_WITH_WILDCARD = 3
 
 
-def names_host(profile: Profile, host: str) -> bool:
-    """Whether the alternative names cover ``host`` (ASCII form, or an IP literal). The common name never counts."""
+def names_host(certificate: Certificate, host: str, *, common_name: bool = False) -> bool:
+    """Whether the alternative names cover ``host`` (ASCII form, or an IP literal).
+
+    ``common_name``: the common name counts where there is no DNS or IP name at all, as for curl with OpenSSL.
+    """
     address = _address(host)
-    names = profile.alternative_names or ()
+    names = read_profile(certificate).alternative_names or ()
     if address is not None:
         return any(name.kind == "ip" and name.value == address for name in names)
     wanted = host.lower().removesuffix(".")
-    return any(name.kind == "dns" and pattern_covers(name.text, wanted) for name in names)
+    patterns = [name.text for name in names if name.kind == "dns"]
+    if common_name and not any(name.kind in ("dns", "ip") for name in names):
+        patterns = list(common_names(certificate.subject)[-1:])
+    return any(pattern_covers(pattern, wanted) for pattern in patterns)
 
 
 def pattern_covers(pattern: str, host: str) -> bool:

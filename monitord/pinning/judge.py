@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitord.pinning.clients import RULES
+from monitord.pinning.clients.platform import Presented
+from monitord.pinning.clients.rules import RULES
 from monitord.pinning.paths import find_paths
 from monitord.pinning.pins import PinSet
 from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
@@ -73,7 +74,9 @@ def _judge_pinset(
 ) -> PinSetVerdict:
     rule = RULES[pinset.client]
     judgements = tuple(
-        rule(observation, target.name, pinset, trust[store], now) if observation.chain else _unseen(observation, store)
+        rule(observation, Presented(observation.chain, target.name, trust[store], now), pinset)
+        if observation.chain
+        else _unseen(observation, store)
         for store in pinset.trust
         for observation in observations
     )

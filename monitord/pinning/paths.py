@@ -42,10 +42,15 @@ MAX_LENGTH = 22
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A chain of signatures, leaf first. ``anchored``: it ends in the trust store, else in an untrusted root."""
+    """A chain of signatures, leaf first. ``anchored``: it ends in the trust store, else in an untrusted root.
+
+    ``borrowed`` are those of its certificates that were neither presented nor anchors: a device that has not met them
+    before cannot take this path, unless it fetches them.
+    """
 
     certificates: tuple[Certificate, ...]
     anchored: bool
+    borrowed: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,20 @@ class Search:
     impostor: bool = False
 
 
-def find_paths(presented: Sequence[Certificate], trust: TrustStore) -> Search:
-    """Every path from the first presented certificate, using the others and the anchors of ``trust``."""
-    return _Searcher(presented, trust).run()
+def find_paths(presented: Sequence[Certificate], trust: TrustStore, remembered: Sequence[Certificate] = ()) -> Search:
+    """Every path from the first presented certificate, using the others and the anchors of ``trust``.
+
+    ``remembered`` are intermediates known from elsewhere (another endpoint, an earlier round), which devices may have
+    cached or can fetch; a path that needs one says so.
+    """
+    return _Searcher(presented, trust, remembered).run()
 
 
 class _Searcher:
-    def __init__(self, presented: Sequence[Certificate], trust: TrustStore) -> None:
+    def __init__(self, presented: Sequence[Certificate], trust: TrustStore, remembered: Sequence[Certificate]) -> None:
         self._leaf = presented[0]
-        self._others = tuple(dict.fromkeys(presented[1:]))
+        self._others = tuple(dict.fromkeys((*presented[1:], *remembered)))
+        self._borrowed = frozenset(remembered).difference(presented)
         self._trust = trust
         self._steps = 0
         self._paths: list[Path] = []
@@ -87,7 +97,8 @@ class _Searcher:
         last = path[-1]
         anchored = last in self._trust
         if anchored or (last.self_issued and signed_by(last, last)):
-            self._paths.append(Path(path, anchored))
+            issuers = path[1:-1] if anchored else path[1:]
+            self._paths.append(Path(path, anchored, tuple(one for one in issuers if one in self._borrowed)))
             if last.self_issued:
                 return
         continued = False

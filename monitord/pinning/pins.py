@@ -56,7 +56,8 @@ class PinSet:
     ``pins`` may match any certificate that the client counts. ``leaf_pins`` and ``ca_pins`` are for clients that
     keep two lists (Apple): None means "no such list", an empty tuple is a list that nothing can match. ``expires``
     is the instant named in the configuration; what it means is the client's matter. ``share`` is the fraction of
-    the users, 0 to 1, for alert texts only. ``trust`` names the trust stores the client may have.
+    the users, 0 to 1, for alert texts only. ``trust`` names the trust stores the client may have. A set that is not
+    ``enforced`` is report-only: the client connects all the same.
     """
 
     name: str
@@ -67,6 +68,7 @@ class PinSet:
     trust: tuple[str, ...] = ("mozilla",)
     expires: datetime | None = None
     share: float | None = None
+    enforced: bool = True
 
     @property
     def all_pins(self) -> tuple[Pin, ...]:

@@ -73,6 +73,24 @@ def rsa_bits(certificate: Certificate) -> int | None:
     return key.key_size if isinstance(key, rsa.RSAPublicKey) else None
 
 
+def key_bits(certificate: Certificate) -> int | None:
+    """The size of an RSA or EC key in bits; None for others."""
+    key = _public_key(certificate.spki)
+    return key.key_size if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None
+
+
+def signature_strength(certificate: Certificate) -> int:
+    """The bits of the hash that the certificate is signed with; 0 where there is none to be told."""
+    try:
+        oid, parameters = _algorithm(certificate)
+        if oid == _PSS:
+            return _pss_hash(parameters).digest_size * 8
+        chosen = _RSA_HASHES.get(oid) or _ECDSA_HASHES.get(oid)
+    except (der.DerError, UnsupportedAlgorithm):
+        return 0
+    return chosen.digest_size * 8 if chosen else 0
+
+
 def usable_key(certificate: Certificate) -> bool:
     """Whether the public key is of a kind that TLS clients of today can use at all."""
     key = _public_key(certificate.spki)

@@ -1,9 +1,10 @@
-"""Would a strict client accept this path for this host at this time? Every reason against it, in sentences.
+"""Would a client accept this path for this host at this time? Every reason against it, in sentences.
 
-The profile is the union of what the clients of today enforce (OpenSSL's default checks, the JDK, Conscrypt, Chromium,
+``STRICT`` is the union of what the clients of today enforce (OpenSSL's default checks, the JDK, Conscrypt, Chromium,
 Apple), because the ``generic`` client stands for all of them: RFC 5280 section 6.1 with the anchor's own dates and
 constraints checked, alternative names only, server authentication, keys and hashes that Apple and the JDK still take.
-What only a linter would object to (a serial number of zero, a missing key identifier) is no reason.
+What only a linter would object to (a serial number of zero, a missing key identifier) is no reason. Single clients are
+laxer, by a ``Strictness`` of their own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from monitord.pinning.paths import Path
 
 _V3 = 3
-_MIN_RSA_BITS = 2048
 # Critical extensions outside this list are refused: what OpenSSL's X509_supported_extension handles. Key identifiers
 # and authority information access are not in it, so that they are refused when they are critical.
 _HANDLED_WHEN_CRITICAL = frozenset(
@@ -44,6 +44,30 @@ _HANDLED_WHEN_CRITICAL = frozenset(
         "1.3.6.1.5.5.7.48.1.5",  # OCSP no check
     }
 )
+
+
+class AnchorChecks(StrEnum):
+    """How much of an anchor itself is looked at."""
+
+    ALL = "all"
+    """Dates and constraints as those of any issuer (OpenSSL, Apple)."""
+    FLAGS = "flags"
+    """Whether it calls itself an authority that may sign (the JDK)."""
+    NONE = "none"
+    """Name and key only (Conscrypt, RFC 5280 section 6.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """In what the clients differ: the anchor, weak RSA keys, SHA-1, and the common name where no DNS name is given."""
+
+    anchor: AnchorChecks = AnchorChecks.ALL
+    least_rsa_bits: int = 2048
+    refused_hashes: frozenset[str] = frozenset({"MD5", "SHA-1"})
+    common_name: bool = False
+
+
+STRICT = Strictness()
 
 
 class RejectionKind(StrEnum):
@@ -69,31 +93,41 @@ class Rejection:
     sentence: str
 
 
-def leaf_rejections(leaf: Certificate, host: str, now: datetime) -> Iterator[Rejection]:
+def leaf_rejections(
+    leaf: Certificate, host: str, now: datetime, strictness: Strictness = STRICT
+) -> Iterator[Rejection]:
     """What is wrong with a leaf whatever its path: its dates and its names."""
     yield from _dates(leaf, 0, now)
-    if not names_host(read_profile(leaf), host):
+    if not names_host(leaf, host, common_name=strictness.common_name):
         names = describe_names(read_profile(leaf))
         yield Rejection(RejectionKind.NAME, 0, f"the certificate is for {names}, not for {host}")
 
 
-def rejections(path: Path, host: str, now: datetime) -> tuple[Rejection, ...]:
+def rejections(path: Path, host: str, now: datetime, strictness: Strictness = STRICT) -> tuple[Rejection, ...]:
     """Every reason to refuse this path, worst first in the order a person would want to read them."""
-    found = list(leaf_rejections(path.certificates[0], host, now))
+    found = list(leaf_rejections(path.certificates[0], host, now, strictness))
     last = len(path.certificates) - 1
     if not path.anchored:
         root = path.certificates[-1].display_subject
         found.append(Rejection(RejectionKind.UNKNOWN_ROOT, last, f"the root {root} is not in the trust store"))
     for position, certificate in enumerate(path.certificates):
-        if position:
-            found.extend(_dates(certificate, position, now))
-            found.extend(_issuer(certificate, path, position))
-        else:
-            found.extend(_leaf(certificate))
         is_anchor = path.anchored and position == last
-        found.extend(_form(certificate, position, is_anchor=is_anchor))
-        found.extend(_strength(certificate, position, is_anchor=is_anchor))
-    violation = name_violation(path.certificates)
+        lenient = is_anchor and strictness.anchor is not AnchorChecks.ALL
+        if position == 0:
+            found.extend(_leaf(certificate))
+        elif not lenient:
+            found.extend(_dates(certificate, position, now))
+        if position and not (lenient and strictness.anchor is AnchorChecks.NONE):
+            found.extend(_authority(certificate, position, is_anchor=is_anchor))
+        if position and not lenient:
+            found.extend(_constraints(certificate, path, position))
+        if not lenient:
+            found.extend(_form(certificate, position, is_anchor=is_anchor))
+            found.extend(_strength(certificate, position, strictness, is_anchor=is_anchor))
+    checked = path.certificates
+    if path.anchored and strictness.anchor is not AnchorChecks.ALL:
+        checked = checked[:-1]
+    violation = name_violation(checked)
     if violation:
         found.append(Rejection(RejectionKind.NAME_CONSTRAINTS, 0, violation))
     return tuple(found)
@@ -127,9 +161,8 @@ def _leaf(leaf: Certificate) -> Iterator[Rejection]:
         yield Rejection(RejectionKind.MALFORMED, 0, "its subject is empty but its alternative names are not critical")
 
 
-def _issuer(certificate: Certificate, path: Path, position: int) -> Iterator[Rejection]:
+def _authority(certificate: Certificate, position: int, *, is_anchor: bool) -> Iterator[Rejection]:
     profile, who = read_profile(certificate), _who(certificate, position)
-    is_anchor = path.anchored and position == len(path.certificates) - 1
     basic = profile.basic_constraints
     if basic is None:
         # Old private roots are of version 1 and have none; OpenSSL, Conscrypt and the JDK take them as anchors.
@@ -137,13 +170,17 @@ def _issuer(certificate: Certificate, path: Path, position: int) -> Iterator[Rej
             yield Rejection(RejectionKind.CA_FLAG, position, f"{who} does not say that it is an authority")
     elif not basic.ca:
         yield Rejection(RejectionKind.CA_FLAG, position, f"{who} says that it is no authority")
-    elif basic.path_length is not None:
-        below = sum(1 for between in path.certificates[1:position] if not between.self_issued)
-        if below > basic.path_length:
-            allowed = f"allows {basic.path_length} intermediates below it and there are {below}"
-            yield Rejection(RejectionKind.PATH_LENGTH, position, f"{who} {allowed}")
     if profile.key_cert_sign is False:
         yield Rejection(RejectionKind.KEY_USAGE, position, f"{who} may not sign certificates")
+
+
+def _constraints(certificate: Certificate, path: Path, position: int) -> Iterator[Rejection]:
+    profile, who = read_profile(certificate), _who(certificate, position)
+    longest = profile.basic_constraints.path_length if profile.basic_constraints else None
+    below = sum(1 for between in path.certificates[1:position] if not between.self_issued)
+    if longest is not None and below > longest:
+        allowed = f"allows {longest} intermediates below it and there are {below}"
+        yield Rejection(RejectionKind.PATH_LENGTH, position, f"{who} {allowed}")
     purposes = profile.extended_key_usage
     if purposes is not None and not purposes & {extensions.SERVER_AUTH, extensions.ANY_EXTENDED_KEY_USAGE}:
         yield Rejection(RejectionKind.KEY_USAGE, position, f"{who} may not issue for server authentication")
@@ -163,13 +200,17 @@ def _form(certificate: Certificate, position: int, *, is_anchor: bool) -> Iterat
             yield Rejection(RejectionKind.MALFORMED, position, sentence)
 
 
-def _strength(certificate: Certificate, position: int, *, is_anchor: bool) -> Iterator[Rejection]:
+def _strength(
+    certificate: Certificate, position: int, strictness: Strictness, *, is_anchor: bool
+) -> Iterator[Rejection]:
     who = _who(certificate, position)
     broken = None if is_anchor or certificate.self_issued else weak_signature(certificate)
-    if broken:
+    if broken in strictness.refused_hashes:
         yield Rejection(RejectionKind.WEAK, position, f"{who} is signed with {broken}")
-    bits = rsa_bits(certificate)
-    if bits is not None and bits < _MIN_RSA_BITS:
-        yield Rejection(RejectionKind.WEAK, position, f"{who} has an RSA key of {bits} bits where 2048 are the least")
+    bits, least = rsa_bits(certificate), strictness.least_rsa_bits
+    if bits is not None and bits < least:
+        yield Rejection(
+            RejectionKind.WEAK, position, f"{who} has an RSA key of {bits} bits where {least} are the least"
+        )
     elif not usable_key(certificate):
         yield Rejection(RejectionKind.WEAK, position, f"{who} has a kind of key that clients do not accept")
