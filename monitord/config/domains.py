@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from monitord.config.faults import shown
-from monitord.pinning.pins import PinSet
+from monitord.pinning.pins import Client, PinSet
 from monitord.pinning.target import Target, format_endpoint
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from monitord.pinning.pins import Pin
 
 DEFAULT_PINSET = "default"
+_WITHOUT_EXPIRY = (Client.OKHTTP, Client.APPLE, Client.CURL)
+_WANT_TWO = (Client.TRUSTKIT_IOS, Client.TRUSTKIT_ANDROID)
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Registered:
                 )
                 findings.faults.append(file.fault((*here, "name"), message))
             lines.setdefault(item.name, file.place(*here, "name").line)
-            _warn_about_pins(file, (*here, "pins"), item.pins, findings)
+            _warn_about_pinset(file, here, item, findings)
             own = self._stores(file, (*here, "trust"), item.trust)
             found.append(_pinset(item, own or trust))
         return tuple(found)
@@ -102,16 +104,44 @@ def _pinset(entry: PinSetEntry, trust: tuple[str, ...]) -> PinSet:
     return PinSet(
         name=entry.name,
         client=entry.client,
-        pins=tuple(dict.fromkeys(entry.pins)),
+        pins=_once(entry.pins) or (),
+        leaf_pins=_once(entry.leaf_pins),
+        ca_pins=_once(entry.ca_pins),
         trust=trust,
         expires=entry.expires,
         share=entry.share,
     )
 
 
-def _warn_about_pins(file: DomainFile, at: Location, pins: Sequence[Pin], findings: Findings) -> None:
+def _once(pins: Sequence[Pin] | None) -> tuple[Pin, ...] | None:
+    return None if pins is None else tuple(dict.fromkeys(pins))
+
+
+def _warn_about_pinset(file: DomainFile, at: Location, entry: PinSetEntry, findings: Findings) -> None:
+    """What a client makes of a pin set that its owner may not expect."""
+    lists = {"pins": entry.pins, "leaf_pins": entry.leaf_pins, "ca_pins": entry.ca_pins}
+    given = {key: pins for key, pins in lists.items() if pins is not None}
+    for key, pins in given.items():
+        _warn_about_pins(file, (*at, key), pins, findings, alone=len(given) == 1)
+        if not pins and key != "pins":
+            message = f"an empty {key} matches nothing, so it blocks every connection; leave it out for none"
+            findings.warnings.append(file.fault((*at, key), message))
+    if entry.expires is not None and entry.client in _WITHOUT_EXPIRY:
+        message = f"client {entry.client} knows no expiry, so expires is ignored"
+        findings.warnings.append(file.fault((*at, "expires"), message))
+    count = len({pin for pins in given.values() for pin in pins})
+    if entry.client in _WANT_TWO and count < 2:  # noqa: PLR2004 - TrustKit's minimum
+        message = f"client {entry.client} takes no pin set of fewer than two pins: the app would crash at launch"
+        findings.warnings.append(file.fault((*at, "name"), message))
+
+
+def _warn_about_pins(
+    file: DomainFile, at: Location, pins: Sequence[Pin], findings: Findings, *, alone: bool = True
+) -> None:
     count = Counter(pins)
-    if len(count) == 1:
+    if not count and alone:
+        findings.warnings.append(file.fault(at, "there are no pins, so only the chain is judged"))
+    if len(count) == 1 and alone:
         message = "there is only one pin: without a spare, the apps fail when its key is replaced"
         findings.warnings.append(file.fault(at, message))
     if len(count) < len(pins):

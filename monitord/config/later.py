@@ -6,17 +6,7 @@ from __future__ import annotations
 NOT_YET = frozenset(
     {
         "discovery",
-        "domains.pinsets.ca_pins",
-        "domains.pinsets.client=android",
-        "domains.pinsets.client=apple",
-        "domains.pinsets.client=certificate",
-        "domains.pinsets.client=cronet",
-        "domains.pinsets.client=curl",
-        "domains.pinsets.client=okhttp",
-        "domains.pinsets.client=trustkit-android",
-        "domains.pinsets.client=trustkit-ios",
         "domains.pinsets.from",
-        "domains.pinsets.leaf_pins",
         "domains.proxy",
         "domains.starttls",
         "heartbeat",

@@ -217,8 +217,9 @@ def _comment(note: str) -> str:
 def _pins_of(found: _Found, by_hand: RegistryError) -> tuple[Location, list[Pin]]:
     if found.entry.pins is not None:
         return ("domains", found.index, "pins"), found.entry.pins
-    if found.entry.pinsets is not None and len(found.entry.pinsets) == 1:
-        return ("domains", found.index, "pinsets", 0, "pins"), found.entry.pinsets[0].pins
+    only = found.entry.pinsets[0] if found.entry.pinsets is not None and len(found.entry.pinsets) == 1 else None
+    if only is not None and only.pins is not None:
+        return ("domains", found.index, "pinsets", 0, "pins"), only.pins
     raise by_hand
 
 

@@ -60,10 +60,25 @@ class PinSetEntry(Section):
 
     name: Name
     client: Annotated[Client, one_of(Client, "domains.pinsets.client")] = Client.GENERIC
-    pins: Pins
+    pins: Annotated[Pins | None, GIVEN] = None
+    leaf_pins: Annotated[Pins | None, GIVEN] = None
+    ca_pins: Annotated[Pins | None, GIVEN] = None
     trust: Annotated[StoreNames | None, GIVEN] = None
     expires: Annotated[Expiry | None, GIVEN] = None
     share: Annotated[Share | None, GIVEN] = None
+
+    @model_validator(mode="after")
+    def _refuse_lists_that_the_client_has_not(self) -> PinSetEntry:
+        lists = self.leaf_pins is not None or self.ca_pins is not None
+        if not lists and self.pins is None:
+            raise UnfitError(self, "", "a pin set needs pins" + (", leaf_pins or ca_pins" if self._is_apple else ""))
+        if lists and not self._is_apple:
+            raise UnfitError(self, "", f"leaf_pins and ca_pins are for client apple; {self.client} has one list: pins")
+        return self
+
+    @property
+    def _is_apple(self) -> bool:
+        return self.client is Client.APPLE
 
 
 class DomainEntry(Section):
@@ -96,7 +111,7 @@ class SmtpEntry(Section):
     password_file: Annotated[SecretFile | None, GIVEN] = None
     password: Annotated[Password | None, GIVEN] = None
     ca_file: Annotated[CaFile | None, GIVEN] = None
-    timeout: Annotated[timedelta, duration("1s", "10m")] = timedelta(seconds=30)
+    timeout: Annotated[timedelta, duration("1s", "60s")] = timedelta(seconds=30)
 
     @model_validator(mode="after")
     def _refuse_what_cannot_work(self) -> SmtpEntry:
@@ -135,7 +150,7 @@ class WebhookEntry(Section):
     url: Url
     format: Annotated[WebhookFormat, one_of(WebhookFormat, "receivers.webhook.format")] = WebhookFormat.STANDARD
     secret_file: Annotated[SigningSecretFile | None, GIVEN] = None
-    timeout: Annotated[timedelta, duration("1s", "10m")] = timedelta(seconds=30)
+    timeout: Annotated[timedelta, duration("1s", "60s")] = timedelta(seconds=30)
 
 
 class ReceiverEntry(Section):

@@ -1,7 +1,7 @@
 """Which of an app's pin entries hold for a host: every client library reads host patterns in its own way.
 
-Sources: OkHttp ``CertificatePinner.Pin.matchesHostname``; AOSP ``NetworkSecurityConfig``; Apple ``SecPolicy.c``; TrustKit
-``parse_configuration.m``; Chromium ``transport_security_state.cc``.
+Sources: OkHttp ``CertificatePinner.Pin.matchesHostname``; AOSP ``NetworkSecurityConfig``; Apple ``SecPolicy.c``;
+TrustKit ``parse_configuration.m``; Chromium ``transport_security_state.cc``.
 """
 
 from __future__ import annotations
