@@ -1,0 +1,187 @@
+"""``add``: register an endpoint with pins that were seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from monitord.cli.configured import load_configuration, parse_place
+from monitord.cli.exitcode import ExitCode
+from monitord.cli.extraction import INTERMEDIATE, LEAF, ROLES, ExtractionError, Served, extract, refuse_disagreement
+from monitord.cli.looking import look_at
+from monitord.cli.reloading import reload_daemon
+from monitord.cli.terminal import Output
+from monitord.config.registry import NotedPin, add_pins, register
+from monitord.config.truststores import BUILT_IN
+from monitord.errors import MonitordError
+from monitord.pinning.pins import Pin, parse_pin
+from monitord.pinning.target import DEFAULT_PORT, Target, format_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitord.cli.invocation import Invocation
+    from monitord.config.settings import Configuration
+
+_LOOKS = 2
+_SPARE = "given by hand, not served when it was registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What ``--pin`` asked for: roles to be looked up, and pins as they are."""
+
+    roles: tuple[str, ...]
+    pins: tuple[Pin, ...]
+
+
+@click.command(short_help="Register an endpoint with the pins that it serves now.")
+@click.argument("place", metavar="HOST[:PORT]")
+@click.option(
+    "--pin",
+    "wanted",
+    multiple=True,
+    metavar="PIN",
+    help="What to pin: leaf, intermediate, root or sha256/...; may be repeated.  [default: leaf]",
+)
+@click.option("--update", is_flag=True, help="Add the pins to an endpoint that is registered.")
+@click.option("--force", is_flag=True, help="Register given pins even if the endpoint is silent or not trusted.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object about what was registered.")
+@click.pass_obj
+def add(
+    invocation: Invocation, place: str, wanted: tuple[str, ...], *, update: bool, force: bool, as_json: bool
+) -> ExitCode:
+    """Probe HOST twice, take the pins of what it serves, write domains.d/HOST.yaml and tell a running daemon.
+
+    Nothing is written if the two probes or the addresses of HOST disagree, or if the chain is not trusted. The pins of
+    a registered host are only added to, never removed.
+
+    The exit code is 1 if the daemon could not take the change, else 0.
+    """
+    wish = _wish(wanted)
+    if force and wish.roles:
+        raise click.UsageError("--force needs every pin given as --pin sha256/...")
+    output = Output(as_json=as_json)
+    configuration = load_configuration(invocation)
+    target = _target(configuration, place, update=update)
+    served = _look_twice(invocation, output, configuration, target, None if force else wish.roles)
+    pins = _noted(target, wish, served)
+    known = {pin for pinset in target.pinsets for pin in pinset.all_pins}
+    endpoint, now = (target.host, target.port), invocation.now()
+    write = add_pins if update else register
+    registration = write(invocation.config, endpoint, pins, now=now, environment=invocation.environment)
+    answer = reload_daemon(invocation, configuration)
+    output.fact(
+        {
+            "host": target.host,
+            "port": target.port,
+            "file": str(registration.path),
+            "pins": [{"pin": str(noted.pin), "note": noted.note, "new": noted.pin not in known} for noted in pins],
+            "daemon": answer.took.value,
+        }
+    )
+    output.say(f"{target.endpoint} is registered in {registration.path}", "bold")
+    for noted in pins:
+        output.say(f"  {noted.pin}  {noted.note}{' (already registered)' if noted.pin in known else ''}")
+    for warning in _warnings(target, pins, known, served):
+        output.note(f"warning: {warning}")
+    if not registration.included:
+        output.note(
+            f"warning: {invocation.config} does not include that file, so nothing is watched yet; add the line "
+            'include: ["domains.d/*.yaml"]'
+        )
+    if answer.in_force:
+        output.say(answer.message)
+    else:
+        output.note(answer.message)
+    return ExitCode.OK if answer.in_force and registration.included else ExitCode.WARNING
+
+
+def _wish(wanted: Sequence[str]) -> Wish:
+    """Raises PinSpellingError for what is neither a role nor a pin."""
+    texts = list(dict.fromkeys(wanted)) or [LEAF]
+    roles = tuple(text for text in texts if text in ROLES)
+    return Wish(roles, tuple(parse_pin(text) for text in texts if text not in ROLES))
+
+
+def _target(configuration: Configuration, place: str, *, update: bool) -> Target:
+    """The target to look at. Raises MonitordError if it is registered already, or for ``update`` if it is not."""
+    host, port = parse_place(place)
+    registered = [target for target in configuration.targets if target.host == host and port in (None, target.port)]
+    if update and len(registered) > 1:
+        raise MonitordError(f"{host} is registered at {len(registered)} ports; say which: {host}:PORT")
+    if update and registered:
+        return registered[0]
+    target = Target(host, port or DEFAULT_PORT, trust=(configuration.default_trust,))
+    if update:
+        raise MonitordError(f"{target.endpoint} is not registered; leave out --update to register it")
+    at = configuration.sources.get((target.host, target.port))
+    if at is not None:
+        name = format_endpoint(target.host, target.port)
+        raise MonitordError(f"{name} is registered already, at {at}; to add pins to it: monitord add {name} --update")
+    return target
+
+
+def _look_twice(
+    invocation: Invocation,
+    output: Output,
+    configuration: Configuration,
+    target: Target,
+    roles: Sequence[str] | None,
+) -> Served | None:
+    """What two independent probes agree on for these roles.
+
+    ``roles`` None: it does not matter what they say, and None is what comes of an endpoint that says nothing useful.
+    """
+    trust = dict.fromkeys(name for pinset in target.pinsets for name in pinset.trust)
+    bare = replace(target, trust=tuple(trust) or target.trust)
+    looks = []
+    for _ in range(_LOOKS):
+        with output.waiting(f"probing {target.endpoint}"):
+            (observations,) = look_at([bare], configuration, invocation.now)
+        try:
+            looks.append(extract(bare, observations, configuration.trust_stores, invocation.now(), roles or ()))
+        except ExtractionError as error:
+            if roles is None:
+                output.note(f"warning: {error}")
+                return None
+            raise ExtractionError(f"nothing was registered: {error}") from error
+    refuse_disagreement(bare, looks[0], looks[1], roles or ())
+    return looks[-1]
+
+
+def _noted(target: Target, wish: Wish, served: Served | None) -> list[NotedPin]:
+    found: dict[Pin, NotedPin] = {}
+    for role in wish.roles:
+        certificates = served.by_role[role] if served else ()
+        if not certificates:
+            raise ExtractionError(f"the path of {target.endpoint} has no {role}; pin another part of it")
+        for certificate in certificates:
+            found.setdefault(certificate.pin, NotedPin(certificate.pin, f"{role}, {certificate.display_subject}"))
+    for pin in wish.pins:
+        live = served.find(pin) if served else None
+        note = f"{served.role_of(live)}, {live.display_subject}" if served and live else _SPARE
+        found.setdefault(pin, NotedPin(pin, note))
+    return list(found.values())
+
+
+def _warnings(target: Target, pins: Sequence[NotedPin], known: set[Pin], served: Served | None) -> list[str]:
+    together = known | {noted.pin for noted in pins}
+    found: list[str] = []
+    if served:
+        found += [f"{silent} did not answer, so what it serves is not known" for silent in served.silent]
+        if not any(served.find(pin) for pin in together):
+            found.append("no pin matches what is served now: apps with these pins fail to connect")
+        intermediates = {certificate.pin for certificate in served.by_role[INTERMEDIATE]}
+        if any(noted.pin in intermediates for noted in pins) and set(target.trust) & set(BUILT_IN):
+            found.append(
+                "public authorities change their intermediates without notice; a pin of your own key lasts longer"
+            )
+    if len(together) == 1:
+        found.append(
+            "this is the only pin: make a spare key now, keep it safe, ship its pin in the apps, and register it: "
+            f"monitord pin spare.csr; monitord add {target.endpoint} --update --pin sha256/..."
+        )
+    return found

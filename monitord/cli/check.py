@@ -1,0 +1,88 @@
+"""``check``: probe now, judge, print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from monitord.cli.configured import load_configuration, load_or_default, select
+from monitord.cli.exitcode import ExitCode, rule, worst
+from monitord.cli.looking import look_at
+from monitord.cli.terminal import Output
+from monitord.cli.verdicts import print_rulings
+from monitord.errors import MonitordError
+from monitord.pinning.conditions import Condition
+from monitord.pinning.facts import alert_facts
+from monitord.pinning.incident import IncidentKey, IncidentKind, Severity
+from monitord.pinning.judge import judge
+from monitord.pinning.verdict import Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitord.cli.exitcode import Ruling
+    from monitord.cli.invocation import Invocation
+    from monitord.pinning.verdict import PinSetVerdict
+
+# The incident that a verdict would be: what to do about it is what the alert says.
+_KINDS = {
+    Verdict.PIN_MISMATCH: IncidentKind.PIN_MISMATCH,
+    Verdict.UNTRUSTED: IncidentKind.UNTRUSTED,
+    Verdict.PINS_EXPIRED: IncidentKind.PINS_EXPIRING,
+}
+_INCOMPLETE = (
+    "Serve the missing intermediates after the leaf. Some clients have them cached or fetch them, others fail, so "
+    "nothing can be said for all."
+)
+
+
+@click.command(short_help="Probe now, judge and print; nothing is stored.")
+@click.argument("places", nargs=-1, metavar="[HOST[:PORT]]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each pin set.")
+@click.pass_obj
+def check(invocation: Invocation, places: tuple[str, ...], *, as_json: bool) -> ExitCode:
+    """Probe every address of each HOST, judge it by the rules of the apps' clients, and print.
+
+    Without HOST, all registered endpoints are checked. A registered host is probed as it is registered, and without
+    PORT at all its registered ports; any other host at port 443, with the default trust store. No daemon is needed,
+    and nothing is stored.
+
+    Serves as a Nagios or Icinga check: the first line is a summary, and the exit code is 2 if apps fail, 3 if
+    something could not be judged, 1 for expired, expiring or missing pins, else 0.
+    """
+    output = Output(as_json=as_json)
+    configuration = load_or_default(invocation) if places else load_configuration(invocation)
+    selected = select(configuration, places)
+    if not selected:
+        raise MonitordError(f"nothing is registered in {invocation.config}; name a host, or register one: monitord add")
+    with output.waiting(f"probing {len(selected)} endpoints"):
+        seen = look_at([one.target for one in selected], configuration, invocation.now)
+    now = invocation.now()
+    rulings = [
+        rule(verdict, registered=one.registered, now=now, horizon=configuration.horizon)
+        for one, observations in zip(selected, seen, strict=True)
+        for verdict in judge(one.target, observations, configuration.trust_stores, now)
+    ]
+    print_rulings(output, [(ruling, _advice(ruling, now)) for ruling in rulings])
+    return worst(ruling.code for ruling in rulings)
+
+
+def _advice(ruling: Ruling, now: datetime) -> str:
+    verdict = ruling.verdict
+    if verdict.verdict is Verdict.UNDETERMINED:
+        reachable = any(judgement.observation.chain for judgement in verdict.judgements)
+        return _INCOMPLETE if reachable else _of_incident(verdict, IncidentKind.UNREACHABLE, now)
+    if verdict.verdict in _KINDS:
+        return _of_incident(verdict, _KINDS[verdict.verdict], now)
+    if ruling.code is ExitCode.WARNING and not verdict.pinset.all_pins:
+        return f"Register the pins that the apps have; to see those served now: monitord pin {verdict.target.endpoint}"
+    if ruling.code is ExitCode.WARNING:
+        return _of_incident(verdict, IncidentKind.PINS_EXPIRING, now)
+    return ""
+
+
+def _of_incident(verdict: PinSetVerdict, kind: IncidentKind, now: datetime) -> str:
+    key = IncidentKey(verdict.target.host, verdict.target.port, verdict.pinset.name, kind)
+    condition = Condition(key, holds=True, severity=Severity.CRITICAL, verdict=verdict)
+    return str(alert_facts(condition, now)["advice"])

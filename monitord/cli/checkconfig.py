@@ -1,0 +1,53 @@
+"""``check-config``: every fault of the configuration at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from monitord.cli.configured import load_configuration
+from monitord.cli.exitcode import ExitCode
+from monitord.cli.terminal import Output
+from monitord.config.faults import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitord.cli.invocation import Invocation
+    from monitord.config.faults import Fault
+
+
+@click.command("check-config", short_help="Find every fault of the configuration.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each fault and warning.")
+@click.pass_obj
+def check_config(invocation: Invocation, *, as_json: bool) -> ExitCode:
+    """Read the configuration as the daemon would, secrets included, and report all that is wrong with it.
+
+    Each fault is a line FILE:LINE: MESSAGE on standard error. The exit code is 3 if there is one, else 0; warnings
+    do not count.
+    """
+    output = Output(as_json=as_json)
+    try:
+        configuration = load_configuration(invocation, receivers=True)
+    except ConfigurationError as error:
+        _report(output, error.faults, "error")
+        return ExitCode.UNKNOWN
+    _report(output, configuration.warnings, "warning")
+    pinsets = sum(len(target.pinsets) for target in configuration.targets)
+    counts = (
+        (len(configuration.targets), "domain"),
+        (pinsets, "pin set"),
+        (len(configuration.receivers), "receiver"),
+    )
+    output.say(", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts) + ": ok")
+    return ExitCode.OK
+
+
+def _report(output: Output, faults: Iterable[Fault], severity: str) -> None:
+    for fault in faults:
+        output.fact({"severity": severity, "file": str(fault.file), "line": fault.line, "message": fault.message})
+        if severity == "error":
+            output.lines(fault)
+        elif not output.as_json:
+            output.lines(f"{fault.file}:{fault.line}: warning: {fault.message}")

@@ -1,0 +1,146 @@
+"""The entry point: finds the command, loads only what it needs, and turns whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from monitord.__about__ import __version__
+from monitord.cli.exitcode import ExitCode
+from monitord.cli.invocation import Invocation
+from monitord.cli.printable import printable
+from monitord.errors import MonitordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_CONFIG = Path("/etc/monitord/monitord.yaml")
+DEBUG_VARIABLE = "MONITORD_DEBUG"
+_COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "run": ("run:run", "Run the daemon in the foreground."),
+        "check": ("check:check", "Probe now, judge and print; nothing is stored."),
+        "verify": ("verify:verify", "Would the apps accept this chain if it were served?"),
+        "pin": ("pin:pin", "Print the pins of an endpoint or of a file."),
+        "add": ("add:add", "Register an endpoint with the pins that it serves now."),
+        "remove": ("registered:remove", "Take an endpoint off."),
+        "domains": ("registered:domains", "List what is registered."),
+        "check-config": ("checkconfig:check_config", "Find every fault of the configuration."),
+        "test-alert": ("testalert:test_alert", "Send a real test message to each receiver."),
+        "demo": ("demo:demo", "Play a rotation that breaks the apps, on loopback."),
+    }
+)
+
+
+class _Commands(click.Group):
+    """The commands by name; a command's module is imported when it is called, not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"monitord.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN or bad usage, as of a monitoring plugin.",
+)
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="MONITORD_CONFIG",
+    show_envvar=True,
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    metavar="FILE",
+    help="The configuration.",
+)
+@click.version_option(__version__, prog_name="monitord", message="%(prog)s %(version)s")
+@click.pass_context
+def command_line(ctx: click.Context, config: Path) -> None:
+    """Watch TLS endpoints as pinned mobile apps see them, and say when the apps will stop connecting."""
+    given = ctx.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+    ctx.obj = Invocation(config, given, os.environ)
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = ExitCode.BROKEN_PIPE
+    except OSError as error:
+        code = _fail(f"the output cannot be written: {error.strerror}")
+    if code == ExitCode.BROKEN_PIPE:
+        # What is still buffered has no reader; without this the interpreter would complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str], commands: click.Command = command_line) -> int:  # noqa: PLR0911 - one for each way to end
+    """Run the command that the arguments name; its exit code. Nothing escapes."""
+    try:
+        with commands.make_context("monitord", list(arguments)) as ctx:
+            return int(_result(commands.invoke(ctx)))
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ExitCode.UNKNOWN
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "monitord"
+        return _fail(f"{error.format_message()}\nTry '{path} --help'.")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.BROKEN_PIPE
+    except MonitordError as error:
+        return _fail(_sentence(error))
+    except Exception as error:  # noqa: BLE001 - the last resort: a person gets a sentence, never a traceback
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        return _fail(
+            f"this is a fault of monitord: {type(error).__name__}: {error}\n"
+            f"Set {DEBUG_VARIABLE}=1 to see where, and report it."
+        )
+
+
+def _result(value: Any) -> int:  # noqa: ANN401 - click passes on whatever a command returns
+    return ExitCode.OK if value is None else int(value)
+
+
+def _sentence(error: MonitordError) -> str:
+    faults = getattr(error, "faults", None)
+    return f"the configuration cannot be used:\n{error}" if faults else str(error)
+
+
+def _fail(text: str) -> int:
+    """Say what is wrong on standard error; the exit code for that."""
+    with contextlib.suppress(OSError):  # where standard error is closed the exit code still tells
+        click.echo(f"monitord: {printable(text, keep_lines=True)}", err=True)
+    return ExitCode.UNKNOWN

@@ -1,0 +1,170 @@
+"""Verdicts for people: a summary that a monitoring system shows, and a block for each pin set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from monitord.cli.exitcode import ExitCode, worst
+from monitord.cli.printable import printable
+from monitord.pinning.report import roles, verdict_entry
+from monitord.pinning.target import format_endpoint
+from monitord.pinning.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from monitord.cli.exitcode import Ruling
+    from monitord.cli.terminal import Output
+    from monitord.pinning.certificate import Certificate
+    from monitord.pinning.pins import Pin
+    from monitord.pinning.verdict import Judgement, PinSetVerdict
+
+_STYLES = {ExitCode.OK: "green", ExitCode.WARNING: "yellow", ExitCode.CRITICAL: "bold red", ExitCode.UNKNOWN: "magenta"}
+_MOST_NAMED = 5
+_PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
+_GROUPS = {
+    ExitCode.CRITICAL: "fail",
+    ExitCode.UNKNOWN: "could not be judged",
+    ExitCode.WARNING: "need attention",
+}
+
+
+def print_rulings(output: Output, rulings: list[tuple[Ruling, str]]) -> None:
+    """Print rulings with the advice on each."""
+    output.say(summary([ruling for ruling, _ in rulings]))
+    for ruling, advice in rulings:
+        output.fact(verdict_entry(ruling.verdict))
+        output.say()
+        for line in block(ruling, advice):
+            output.say(line)
+
+
+def summary(rulings: Sequence[Ruling]) -> Text:
+    """The first line: ``MONITORD CRITICAL - 1 of 3 pin sets fail: …``."""
+    code = worst(ruling.code for ruling in rulings)
+    if code is ExitCode.OK:
+        pinned = sum(ruling.verdict.verdict is Verdict.OK for ruling in rulings)
+        rest = len(rulings) - pinned
+        parts = [f"{_count(pinned, 'pin set')} ok"] * bool(pinned)
+        parts += [f"{_count(rest, 'chain')} trusted, without pins"] * bool(rest)
+        text = ", ".join(parts)
+    else:
+        alike = [ruling for ruling in rulings if ruling.code is code]
+        named = [_named(ruling) for ruling in alike[:_MOST_NAMED]]
+        more = f" and {len(alike) - _MOST_NAMED} more" if len(alike) > _MOST_NAMED else ""
+        text = f"{len(alike)} of {len(rulings)} pin sets {_GROUPS[code]}: {', '.join(named)}{more}"
+    # Monitoring systems take what follows a bar for performance data.
+    return Text.assemble("MONITORD ", (code.name, _STYLES[code]), " - ", printable(text).replace("|", "/"))
+
+
+def block(ruling: Ruling, advice: str) -> Iterator[Text]:
+    """Everything about one pin set."""
+    verdict = ruling.verdict
+    pinset = verdict.pinset
+    stores = ", ".join(dict.fromkeys(judgement.trust for judgement in verdict.judgements)) or verdict.trust
+    yield Text.assemble(
+        (verdict.verdict.value.upper(), _STYLES[ruling.code]),
+        "  ",
+        (printable(verdict.target.endpoint), "bold"),
+        printable(f"  pin set {pinset.name}, client {pinset.client}, trust {stores}"),
+    )
+    yield _line(f"{_capital(verdict.reason)}.")
+    if ruling.code is ExitCode.WARNING and ruling.why != verdict.verdict.value:
+        yield _line(f"{_capital(ruling.why)}.")
+    yield from _pins(verdict)
+    groups = _groups(verdict.judgements)
+    for judgements in groups:
+        yield from _group(verdict, judgements, alone=len(groups) == 1)
+    if advice:
+        yield _line(f"What to do: {advice}")
+
+
+def _pins(verdict: PinSetVerdict) -> Iterator[Text]:
+    for number, pin in enumerate(verdict.pinset.all_pins):
+        label = "pins  " if number == 0 else "      "
+        standing = "live" if pin in verdict.matched else "not on the path"
+        if not any(judgement.path for judgement in verdict.judgements):
+            standing = ""
+        yield _line(f"{label}{pin}  {standing}".rstrip())
+
+
+def _groups(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
+    """Judgements that differ in nothing but the address, together."""
+    found: dict[object, list[Judgement]] = {}
+    for judgement in judgements:
+        seen = judgement.observation
+        same = (judgement.trust, judgement.verdict, judgement.reason, judgement.path, seen.chain, seen.tls_version)
+        found.setdefault((*same, seen.failure), []).append(judgement)
+    return list(found.values())
+
+
+def _group(verdict: PinSetVerdict, judgements: list[Judgement], *, alone: bool) -> Iterator[Text]:
+    first = judgements[0]
+    seen = first.observation
+    addresses = ", ".join(dict.fromkeys(_address(one, verdict) for one in judgements if one.observation.address))
+    stores = {judgement.trust for judgement in verdict.judgements}
+    facts = [seen.tls_version or "", f"{seen.key_type} key" if seen.key_type else ""]
+    facts.append(f"with trust {first.trust}" if len(stores) > 1 else "")
+    where = f"at {addresses}" if addresses else ("chain" if seen.chain else "")
+    head = "  ".join(filter(None, (where, *facts)))
+    if not alone:
+        head = f"{head}: {first.verdict}" + ("" if first.reason == verdict.reason else f", {first.reason}")
+    if seen.failure and seen.chain:
+        head += f"  (then {seen.failure.reason}: {seen.failure.detail})"
+    if head and (addresses or not alone):
+        yield _line(head)
+    if seen.chain:
+        yield from _certificates(first, verdict.pinset.all_pins)
+
+
+def _address(judgement: Judgement, verdict: PinSetVerdict) -> str:
+    seen = judgement.observation
+    return seen.address if seen.port == verdict.target.port else format_endpoint(seen.address, seen.port)
+
+
+def _certificates(judgement: Judgement, pins: Sequence[Pin]) -> Iterator[Text]:
+    """The presented chain beside the validated path: a row for each certificate, with its place in either."""
+    chain, path = judgement.observation.chain, judgement.path
+    rows = list(zip(path, roles(path), strict=True))
+    rows += [(one, role) for one, role in zip(chain, roles(chain), strict=True) if one not in path]
+    yield _line(f"  {'sent':<5}{'path':<5}  {'role':<13}{'pin':<{_PIN_WIDTH + 2}}{'until':<12}subject")
+    stray = False
+    for certificate, role in rows:
+        pinned = certificate.pin in pins
+        counts = pinned and certificate in path
+        stray = stray or (pinned and not counts and bool(path))
+        mark = "*" if counts else "!" if pinned and path else " "
+        row = _line(
+            f"  {_place(certificate, chain):<5}{_place(certificate, path):<5}{mark} {role:<13}"
+            f"{certificate.pin!s:<{_PIN_WIDTH + 2}}{certificate.not_after:%Y-%m-%d}  {certificate.display_subject}"
+        )
+        if counts:
+            row.stylize("green")
+        yield row
+    if any(certificate.pin in pins for certificate in path):
+        yield _line("  * is pinned")
+    if stray:
+        yield _line("  ! is pinned but not on the path that clients validate, so it does not count")
+
+
+def _place(certificate: Certificate, among: Sequence[Certificate]) -> str:
+    return str(among.index(certificate) + 1) if certificate in among else "-"
+
+
+def _named(ruling: Ruling) -> str:
+    verdict = ruling.verdict
+    return f"{verdict.target.endpoint} {verdict.pinset.name} {ruling.why}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _line(text: str) -> Text:
+    return Text("  " + printable(text))

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitord import pki
+from monitord.config.load import load
+from tests.support.tlsserver import TlsServer
+
+if TYPE_CHECKING:
+    import socket
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitord.pki import Issued
+    from tests.cli.conftest import Result, World
+
+    Monitord = Callable[..., Result]
+
+UNKNOWN_PIN = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+class Alternating(TlsServer):
+    """Presents the second certificate from the second connection on."""
+
+    def __init__(self, first: Issued, second: Issued) -> None:
+        """A server on 127.0.0.1."""
+        super().__init__(first, addresses=("127.0.0.1",))
+        self._second = second
+
+    def _talk(self, sock: socket.socket, stopping: threading.Event) -> None:
+        if self.connections > 1:
+            self.present(self._second)
+        super()._talk(sock, stopping)
+
+
+def registered_pins(home: Path) -> list[str]:
+    """The pins of the only endpoint that is registered."""
+    (target,) = load(home / "monitord.yaml", environment={}).targets
+    return [str(pin) for pinset in target.pinsets for pin in pinset.all_pins]
+
+
+def test_an_endpoint_is_added_listed_checked_and_removed(world: World, home: Path, monitord: Monitord) -> None:
+    """The whole way round, with the leaf's pin."""
+    pin = str(world.local.certificate.pin)
+    with world.serve(world.local) as server:
+        place = f"localhost:{server.port}"
+        added = monitord("add", place, "--json")
+        file = home / "domains.d" / "localhost.yaml"
+        assert added.code == 0
+        assert added.record == {
+            "host": "localhost",
+            "port": server.port,
+            "file": str(file),
+            "pins": [{"pin": pin, "note": "leaf, CN=localhost", "new": True}],
+            "daemon": "not_running",
+        }
+        assert "warning: this is the only pin: make a spare key now" in added.err
+        assert monitord("check", place).code == 0
+        listed = monitord("domains", "--json").record
+        assert (listed["host"], listed["port"], listed["file"]) == ("localhost", server.port, str(file))
+        assert [one["pins"] for one in listed["pinsets"]] == [[pin]]
+        assert f"{place}  every 15m  {file}:" in monitord("domains").out
+    removed = monitord("remove", "localhost")
+    assert removed.code == 0
+    assert f"{place} is removed, and {file} with it" in removed.out
+    assert not file.exists()
+    assert monitord("domains").out == "nothing is registered\n"
+
+
+@pytest.mark.parametrize("role", ["leaf", "intermediate", "root"])
+def test_any_part_of_the_path_can_be_pinned(world: World, home: Path, monitord: Monitord, role: str) -> None:
+    """The root is found though it is not served."""
+    with world.serve(world.local) as server:
+        result = monitord("add", f"localhost:{server.port}", "--pin", role)
+    certificate = {"leaf": world.local, "intermediate": world.intermediate, "root": world.root}[role].certificate
+    assert result.code == 0
+    assert f"{certificate.pin}  {role}, {certificate.display_subject}" in result.out
+    assert registered_pins(home) == [str(certificate.pin)]
+
+
+def test_a_spare_pin_is_kept_as_given(world: World, home: Path, monitord: Monitord) -> None:
+    """Beside the live one; then nothing is warned of."""
+    with world.serve(world.local) as server:
+        result = monitord("add", f"localhost:{server.port}", "--pin", "leaf", "--pin", UNKNOWN_PIN)
+    assert (result.code, result.err) == (0, "")
+    assert registered_pins(home) == [str(world.local.certificate.pin), UNKNOWN_PIN]
+
+
+def test_what_is_registered_is_only_added_to(world: World, home: Path, monitord: Monitord) -> None:
+    """With --update; without, the error says where it is and how to go on."""
+    with world.serve(world.local) as server:
+        place = f"localhost:{server.port}"
+        monitord("add", place)
+        again = monitord("add", place)
+        assert again.code == 3
+        file = home / "domains.d" / "localhost.yaml"
+        assert f"{place} is registered already, at {file}:" in again.err
+        assert f"monitord add {place} --update" in again.err
+        updated = monitord("add", "localhost", "--update", "--pin", "leaf", "--pin", "root")
+    assert updated.code == 0
+    assert "(already registered)" in updated.out
+    assert registered_pins(home) == [str(one.certificate.pin) for one in (world.local, world.root)]
+    assert monitord("add", "other.example.test", "--update").err == (
+        "monitord: other.example.test:443 is not registered; leave out --update to register it\n"
+    )
+
+
+@pytest.mark.parametrize("which", ["expired", "misnamed", "incomplete", "silent"])
+def test_what_is_not_trusted_is_not_registered(world: World, home: Path, monitord: Monitord, which: str) -> None:
+    """Nothing is written; given pins alone can be forced."""
+    leaf = {"expired": world.expired, "misnamed": world.misnamed}.get(which, world.local)
+    extra = () if which == "incomplete" else (world.intermediate.certificate,)
+    with TlsServer(leaf, *extra, addresses=("127.0.0.1",)) as server:
+        place = f"localhost:{1 if which == 'silent' else server.port}"
+        result = monitord("add", place)
+        assert (result.code, result.out) == (3, "")
+        assert result.err.startswith("monitord: nothing was registered: ")
+        assert not list((home / "domains.d").iterdir())
+        forced = monitord("add", place, "--force", "--pin", UNKNOWN_PIN)
+    assert forced.code == 0
+    assert registered_pins(home) == [UNKNOWN_PIN]
+
+
+def test_force_needs_given_pins(monitord: Monitord) -> None:
+    """Nothing that was seen at an endpoint that is not trusted may become a pin."""
+    result = monitord("add", "localhost", "--force")
+    assert (result.code, result.out) == (3, "")
+    assert "--force needs every pin given as --pin sha256/..." in result.err
+
+
+def test_two_probes_that_disagree_register_nothing(world: World, home: Path, monitord: Monitord) -> None:
+    """A server behind a balancer, or somebody in between: the second look shows another key."""
+    first, second = (pki.issue("localhost", issuer=world.root, names=["localhost"]) for _ in range(2))
+    with Alternating(first, second) as server:
+        result = monitord("add", f"localhost:{server.port}")
+    assert result.code == 3
+    assert "disagree about the leaf" in result.err
+    assert not list((home / "domains.d").iterdir())
+
+
+def test_a_pin_that_is_misspelt_is_corrected(monitord: Monitord) -> None:
+    """As everywhere."""
+    result = monitord("add", "localhost", "--pin", UNKNOWN_PIN.removesuffix("="))
+    assert result.code == 3
+    assert f"lacks the final =; write {UNKNOWN_PIN}" in result.err
+
+
+def test_a_pin_that_does_not_match_is_warned_of(world: World, monitord: Monitord) -> None:
+    """It is registered: it may well be what the apps have."""
+    with world.serve(world.local) as server:
+        result = monitord("add", f"localhost:{server.port}", "--pin", UNKNOWN_PIN)
+    assert result.code == 0
+    assert "warning: no pin matches what is served now: apps with these pins fail to connect" in result.err
+
+
+def test_a_file_that_is_not_included_is_warned_of(world: World, home: Path, monitord: Monitord) -> None:
+    """Then nothing is watched, and that is no success."""
+    main = home / "monitord.yaml"
+    main.write_text(main.read_text().replace('include: ["domains.d/*.yaml"]\n', ""))
+    with world.serve(world.local) as server:
+        result = monitord("add", f"localhost:{server.port}")
+    assert result.code == 1
+    assert 'add the line include: ["domains.d/*.yaml"]' in result.err
+
+
+def test_what_is_not_registered_cannot_be_removed(monitord: Monitord) -> None:
+    """And a host with several ports has to be named with one."""
+    result = monitord("remove", "localhost")
+    assert (result.code, result.out) == (3, "")
+    assert result.err == "monitord: localhost is not registered; to see what is: monitord domains\n"
+
+
+def test_an_endpoint_among_others_is_removed_by_hand(home: Path, monitord: Monitord) -> None:
+    """The error names the line."""
+    file = home / "domains.d" / "all.yaml"
+    file.write_text("- host: a.example.test\n- host: b.example.test\n")
+    result = monitord("remove", "b.example.test")
+    assert result.code == 3
+    assert f"remove it by hand at {file}:2" in result.err
