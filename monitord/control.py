@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SOCKET_NAME = "monitord.sock"
 _SYSTEM_RUNTIME_DIRECTORY = Path("/run/monitord")
 _LONGEST_REQUEST = 64 * 1024
-_SERVER_SECONDS = 120.0
+_LONGEST_ANSWER = 16 * 1024 * 1024  # every fault of a large configuration
+_TRANSFER_SECONDS = 10.0  # for a request to arrive, and for an answer to be taken
 _CLIENT_SECONDS = 130.0
 
 
@@ -67,35 +68,56 @@ class ControlServer:
         self._config = str(config.resolve())
         self._handlers = handlers
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen. Raises ControlError if the socket cannot be made."""
         try:
             listener = _bind(self._path)
         except OSError as error:
-            raise ControlError(f"cannot listen on the control socket {self._path}: {error.strerror}") from error
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LONGEST_REQUEST)
+            raise ControlError(
+                f"cannot listen on the control socket {self._path}: {error.strerror or error}"
+            ) from error
+        # start_unix_server would look its address up again, which led through a descriptor that is closed by now.
+        self._server = await asyncio.start_server(self._accept, sock=listener, limit=_LONGEST_REQUEST)
 
     async def stop(self) -> None:
-        """Close the socket and remove it."""
+        """Close the socket and remove it; whoever is still connected is cut off."""
         if self._server is not None:
             self._server.close()
+            serving = list(self._serving)
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
             await self._server.wait_closed()
             self._path.unlink(missing_ok=True)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-            async with asyncio.timeout(_SERVER_SECONDS):
-                answer = await self._answer(await reader.readline())
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError, ValueError):  # a client that leaves, is too slow, or sends too much
+                async with asyncio.timeout(_TRANSFER_SECONDS):
+                    line = await reader.readline()
+                answer = await self._answer(line)
+                async with asyncio.timeout(_TRANSFER_SECONDS):
+                    writer.write(json.dumps(answer).encode() + b"\n")
+                    writer.close()
+                    await writer.wait_closed()
+        finally:
+            writer.transport.abort()
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
-        asked = json.loads(line)
-        if not isinstance(asked, dict) or asked.get("config") != self._config:
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict):
+            return {"ok": False, "message": "this is no request: one JSON object in one line is expected"}
+        if asked.get("config") != self._config:
             return {"ok": False, "other": True, "message": f"this daemon runs {self._config}"}
         handler = self._handlers.get(str(asked.get("command")))
         if handler is None:
@@ -145,11 +167,13 @@ def _ask(path: Path, asked: Mapping[str, str]) -> dict[str, Any] | None:
                 connection.connect(address)
             connection.sendall(json.dumps(asked).encode() + b"\n")
             with connection.makefile("rb") as lines:
-                answer = json.loads(lines.readline(_LONGEST_REQUEST))
+                answer = json.loads(lines.readline(_LONGEST_ANSWER))
+            if not isinstance(answer, dict):
+                raise ControlError(f"the daemon at {path} gave no answer (it is of another kind); see its log")
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return None
     except PermissionError as error:
         raise ControlError(f"may not speak to the daemon at {path}; run this as root") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ControlError(f"the daemon at {path} gave no answer ({error}); see its log") from error
-    return answer if isinstance(answer, dict) else None
+    return answer

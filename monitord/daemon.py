@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from monitord.logs import get_logger
 from monitord.metrics.exposition import Metrics
 from monitord.notify.fault import DeliveryFault
 from monitord.notify.relay import Relay
+from monitord.notify.senders import build_senders
 from monitord.pinning.conditions import Policy
 from monitord.probe.prober import Prober
 from monitord.probe.resolve import Resolver
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.5
 _STALLED_SECONDS = 60.0
 _MAINTENANCE_SECONDS = 5.0
-_DRAIN_ROUNDS_SECONDS = 15.0
+_WRITE_CHECK_SECONDS = 60.0
+_DRAIN_ROUNDS_SECONDS = 5.0  # a round that is cut off is made up for at the next start
 _DRAIN_RELAY_SECONDS = 10.0
 
 
@@ -94,6 +97,7 @@ class Daemon:
         self._log = get_logger()
         self._manager = ServiceManager(environ)
         self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._ticked = False
         self._writable = True
@@ -105,6 +109,8 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        # From the first moment on, since it would end the process; what comes before the start is heeded after it.
+        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
         async with contextlib.AsyncExitStack() as cleanups:
             store = await Store.open(configuration.store, now=_now)
             cleanups.push_async_callback(store.close)
@@ -115,7 +121,14 @@ class Daemon:
             metrics.set_targets(configuration.targets)
             metrics.config_reload(ok=True, now=_now())
             prober = self._prober(cleanups)
-            relay = Relay(store, configuration.receivers, now=_now, log=self._log, on_result=metrics.notification)
+            relay = Relay(
+                store,
+                build_senders(configuration.receivers),
+                now=_now,
+                chance=random.random,
+                log=self._log,
+                on_result=metrics.notification,
+            )
             cycle = Cycle(
                 round_settings(configuration),
                 prober=prober,
@@ -127,8 +140,8 @@ class Daemon:
             )
             scheduler = Scheduler(self._round, self._log, on_tick=self._on_tick, tick_seconds=TICK_SECONDS)
             self._rooms = _Rooms(metrics, relay, store, cycle, scheduler)
-            await store.release_leases(_now())
             await cycle.reconfigure(round_settings(configuration))
+            metrics.incidents(cycle.open_incidents)
             await self._start_edges(cleanups)
             await self._stop.wait()
             self._manager.stopping()
@@ -194,11 +207,13 @@ class Daemon:
         cleanups.push_async_callback(self._stop_relay, relaying)
         rooms.scheduler.update(configuration.targets)
         rooms.scheduler.every("maintenance", _MAINTENANCE_SECONDS, self._maintain)
+        rooms.scheduler.every("write check", _WRITE_CHECK_SECONDS, self._check_store)
         rooms.scheduler.start()
         cleanups.push_async_callback(rooms.scheduler.shutdown, _DRAIN_ROUNDS_SECONDS)
         watchdog = loop.create_task(self._manager.keep_watchdog(lambda: self._healthy().ok))
         cleanups.callback(watchdog.cancel)
-        loop.add_signal_handler(signal.SIGHUP, self._hangup)
+        reloading = loop.create_task(self._reload_on_hangup())
+        cleanups.callback(reloading.cancel)
         for warning in configuration.warnings:
             self._log.warning("configuration", warning=str(warning))
         self._say_watching()
@@ -237,6 +252,13 @@ class Daemon:
             return
         self._rooms.metrics.outbox(pending, oldest)
 
+    async def _check_store(self) -> None:
+        """Find out that the disk is full before something happens that must be written."""
+        try:
+            await self._rooms.store.check_writable()
+        except MonitordError as error:
+            self.recorded(error)
+
     def _healthy(self) -> Health:
         age = self._rooms.scheduler.tick_age
         return Health(age < _STALLED_SECONDS, f"the last tick was {age:.1f} s ago")
@@ -247,8 +269,11 @@ class Daemon:
     def _say_watching(self) -> None:
         self._manager.status(f"watching {len(self._configuration.targets)} domains")
 
-    def _hangup(self) -> None:
-        self._reload_task = asyncio.get_running_loop().create_task(self._reload_asked())
+    async def _reload_on_hangup(self) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            await self._reload_asked()
 
     async def _reload_asked(self) -> dict[str, Any]:
         """Load the configuration anew. A faulty one changes nothing, and its faults are the answer."""
@@ -256,6 +281,10 @@ class Daemon:
             self._manager.reloading()
             try:
                 return await self._reload()
+            except Exception as error:  # noqa: BLE001 - the old configuration goes on, and the next reload may succeed
+                self._log.error("a reload failed", exc_info=error)
+                self._rooms.metrics.config_reload(ok=False, now=_now())
+                return {"ok": False, "message": f"monitord could not reload ({type(error).__name__}); see its log"}
             finally:
                 self._manager.ready()
 
@@ -271,7 +300,7 @@ class Daemon:
             return {"ok": False, "message": f"{message}\n{error}"}
         old, self._configuration = self._configuration, fresh
         await rooms.cycle.reconfigure(round_settings(fresh))
-        rooms.relay.set_receivers(fresh.receivers)
+        rooms.relay.replace_senders(build_senders(fresh.receivers))
         rooms.metrics.set_receivers(receiver.name for receiver in fresh.receivers)
         rooms.metrics.set_targets(fresh.targets)
         rooms.metrics.incidents(rooms.cycle.open_incidents)

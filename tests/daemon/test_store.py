@@ -1,0 +1,86 @@
+"""The store of a running daemon: silent while nothing changes, missed but not needed while it cannot be written."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from tests.support.tlsserver import LocalServer, drip, flood, say_nothing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.deployment import Deployment
+
+HOST = "api.example.com"
+
+
+def stamps(store: Path) -> list[tuple[int, int]]:
+    """Size and time of the last change of the database and of its log."""
+    files = (store, store.with_name(store.name + "-wal"))
+    return [(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files)]
+
+
+async def test_bad_servers_cost_their_own_probes_and_rounds_without_news_write_nothing(deployment: Deployment) -> None:
+    """Twenty good endpoints are on time beside servers that drip, flood and say nothing, and the disk is left alone."""
+    leaf = deployment.leaf("*.example.com")
+    server = deployment.serve(leaf)
+    good = [f"good{number}.example.com" for number in range(20)]
+    bad = dict(zip(("drip.test", "flood.test", "silent.test"), (drip, flood, say_nothing), strict=True))
+    for host in good:
+        deployment.register(host, server.port, deployment.root)
+    for host, behaviour in bad.items():
+        port = deployment.misbehave(LocalServer(behaviour, addresses=["127.0.0.1"])).port
+        deployment.register(host, port, deployment.root)
+    deployment.configure(failures=1, timeout="1s")
+    store = deployment.directory / "monitord.db"
+    async with deployment.daemon() as daemon:
+        for host in bad:
+            await daemon.shows("probe_success", 0, host=host)
+        await daemon.shows("incidents", 3, kind="unreachable", severity="critical")
+        await deployment.mail.wait_for(3)
+        await deployment.events(3)
+        await daemon.shows("outbox_pending", 0)
+        before = stamps(store)
+        for host in bad:
+            seen = await daemon.probed(host, 2)
+        assert stamps(store) == before
+        assert {seen.value("pin_match", host=host) for host in good} == {1}
+        rounds = {seen.value("probes_total", host=host) or 0 for host in (*good, *bad)}
+        assert max(rounds) - min(rounds) <= 1
+        lag = seen.value("probe_lag_seconds_count")
+        assert seen.value("probe_lag_seconds_bucket", le="5.0") == lag
+        reasons = {labels["reason"]: value for labels, value in seen.series("probe_failures_total") if value}
+        assert reasons.keys() == {"timeout", "tls_protocol"}
+        assert await daemon.stop() == 0
+
+
+async def test_a_store_that_cannot_be_written_stops_nothing_and_loses_nothing(deployment: Deployment) -> None:
+    """On a full disk probing goes on and /metrics says so; with room again the alert that waited is sent."""
+    shipped, renewed = deployment.leaf(HOST), deployment.leaf(HOST)
+    server = deployment.serve(shipped)
+    deployment.register(HOST, server.port, shipped)
+    deployment.configure()
+    log = deployment.directory / "monitord.db-wal"
+    async with deployment.daemon() as daemon:
+        await daemon.shows("pin_match", 1, host=HOST)
+        await daemon.shows("store_writable", 1)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, resource.RLIM_INFINITY))
+        server.present(renewed, deployment.intermediate.certificate)
+        await daemon.shows("store_writable", 0)
+        seen = await daemon.probed(HOST, 2)
+        assert seen.value("pin_match", host=HOST) == 0
+        assert seen.value("incidents", kind="pin_mismatch", severity="critical") == 1
+        assert seen.value("store_writable") == 0
+        assert (await daemon.get("/-/healthy"))[0] == 200
+        refusals = [line for line in daemon.log if line["event"].startswith("the store cannot be written")]
+        assert len(refusals) == 1, "said once, not each round"
+        assert "the disk reports" in refusals[0]["error"]
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await daemon.shows("store_writable", 1)
+        (event,) = await deployment.events(1)
+        assert event["type"] == "pin_mismatch.firing"
+        await deployment.mail.wait_for(1)
+        await daemon.shows("outbox_pending", 0)
+        assert await daemon.stop() == 0
+    assert (len(deployment.hook.calls), len(deployment.mail.mails)) == (1, 1)
