@@ -9,6 +9,7 @@ from monitord.pinning.clients.platform import Presented
 from monitord.pinning.clients.rules import RULES
 from monitord.pinning.paths import find_paths
 from monitord.pinning.pins import PinSet
+from monitord.pinning.standing import standings
 from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
 from monitord.pinning.webprofile import objections
 
@@ -84,6 +85,7 @@ def _judge_pinset(
         return PinSetVerdict(target, pinset, Verdict.UNDETERMINED, "nothing was observed", pinset.trust[0], (), ())
     worst = max(judgements, key=lambda judgement: judgement.verdict.badness)
     live = {pin for judgement in judgements for pin in judgement.matched}
+    matched = tuple(pin for pin in pinset.all_pins if pin in live)
     return PinSetVerdict(
         target=target,
         pinset=pinset,
@@ -91,7 +93,14 @@ def _judge_pinset(
         reason=_reason(worst, judgements),
         trust=worst.trust,
         judgements=judgements,
-        matched=tuple(pin for pin in pinset.all_pins if pin in live),
+        matched=matched,
+        standings=standings(
+            pinset.all_pins,
+            matched,
+            [certificate for observation in observations for certificate in observation.chain],
+            [trust[name] for name in pinset.trust],
+            now,
+        ),
     )
 
 
@@ -102,19 +111,27 @@ def _unseen(observation: Observation, store: str) -> Judgement:
 
 
 def _reason(worst: Judgement, judgements: Sequence[Judgement]) -> str:
-    """The worst judgement's sentence, with the addresses and stores it holds for where others fare better."""
+    """The worst judgement's sentence, with the stores and addresses that it holds for where others fare better."""
     alike = [judgement for judgement in judgements if judgement.verdict is worst.verdict]
     if len(alike) == len(judgements):
         return worst.reason
-    places = dict.fromkeys(_place(judgement, judgements) for judgement in alike)
-    return f"at {', '.join(places)} ({len(alike)} of {len(judgements)}): {worst.reason}"
+    stores = list(dict.fromkeys(judgement.trust for judgement in judgements))
+    hit = list(dict.fromkeys(judgement.trust for judgement in alike))
+    here = [judgement for judgement in judgements if judgement.trust == worst.trust]
+    alike_here = [judgement for judgement in here if judgement.verdict is worst.verdict]
+    said = worst.reason
+    if len(alike_here) < len(here):
+        places = dict.fromkeys(_place(judgement, here) for judgement in alike_here)
+        said = f"at {', '.join(places)} ({len(alike_here)} of {len(here)}): {said}"
+    if len(hit) < len(stores):
+        verb = "fails on" if worst.verdict.apps_fail else "on"
+        said = f"{verb} {len(hit)} of {len(stores)} trust stores ({', '.join(hit)}): {said}"
+    return said
 
 
 def _place(judgement: Judgement, judgements: Sequence[Judgement]) -> str:
     observation = judgement.observation
-    parts = [observation.address or "(no address)"]
+    place = observation.address or "(no address)"
     if len({other.observation.key_type for other in judgements}) > 1 and observation.key_type:
-        parts.append(observation.key_type)
-    if len({other.trust for other in judgements}) > 1:
-        parts.append(f"with {judgement.trust}")
-    return " ".join(parts)
+        return f"{place} {observation.key_type}"
+    return place

@@ -73,6 +73,7 @@ def verdict_entry(verdict: PinSetVerdict, predictions: Iterable[dict[str, Any]] 
         "verdict": verdict.verdict.value,
         "reason": verdict.reason,
         "matched": [str(pin) for pin in verdict.matched],
+        "pins": [{"pin": str(pin), "standing": standing.value} for pin, standing in verdict.standings.items()],
         "observations": [observation_entry(judgement) for judgement in verdict.judgements],
         "predictions": list(predictions),
     }

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitord.pinning.certificate import Certificate
+    from monitord.pinning.pins import Pin
 
 
 class TrustStore:
@@ -18,7 +19,7 @@ class TrustStore:
     ``sha256`` identifies the set: two stores with the same anchors have the same one, whatever their name.
     """
 
-    __slots__ = ("_by_subject", "_members", "anchors", "name", "sha256")
+    __slots__ = ("_by_key", "_by_subject", "_members", "anchors", "name", "sha256")
 
     def __init__(self, name: str, anchors: Iterable[Certificate]) -> None:
         """A store of these anchors, each once, in the order given."""
@@ -28,6 +29,10 @@ class TrustStore:
         by_subject: dict[bytes, list[Certificate]] = defaultdict(list)
         for anchor in self.anchors:
             by_subject[anchor.subject_key].append(anchor)
+        by_key: dict[bytes, list[Certificate]] = defaultdict(list)
+        for anchor in self.anchors:
+            by_key[anchor.spki_sha256].append(anchor)
+        self._by_key = {key: tuple(found) for key, found in by_key.items()}
         self._by_subject = {subject: tuple(found) for subject, found in by_subject.items()}
         self.sha256 = hashlib.sha256(b"".join(sorted(anchor.sha256 for anchor in self.anchors))).digest()
 
@@ -42,3 +47,7 @@ class TrustStore:
     def named(self, subject_key: bytes) -> tuple[Certificate, ...]:
         """The anchors whose subject has this canonical form."""
         return self._by_subject.get(subject_key, ())
+
+    def keyed(self, pin: Pin) -> tuple[Certificate, ...]:
+        """The anchors whose key has this pin."""
+        return self._by_key.get(pin.digest, ())

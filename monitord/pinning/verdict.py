@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.observation import Observation
     from monitord.pinning.pins import Pin, PinSet
+    from monitord.pinning.standing import Standing
     from monitord.pinning.target import Target
 
 
@@ -54,7 +57,8 @@ class Judgement:
 class PinSetVerdict:
     """The worst over the judgements of one pin set; ``trust`` is the store that the worst was judged with.
 
-    ``matched`` are the pins that some judged path holds ("live"); the other pins of the set are spares.
+    ``matched`` are the pins that some judged path holds ("live"); the other pins of the set are spares, of which
+    ``standings`` says what is known.
     """
 
     target: Target
@@ -64,3 +68,4 @@ class PinSetVerdict:
     trust: str
     judgements: tuple[Judgement, ...]
     matched: tuple[Pin, ...]
+    standings: Mapping[Pin, Standing] = field(default_factory=dict)
