@@ -59,6 +59,14 @@ store: sqlite:///{directory}/monitord.db
 web: {{listen: "127.0.0.1:0"}}
 """
 
+_REGISTRATION = """\
+domains:
+  - host: {host}
+    connect_to: ["127.0.0.1:{port}"]  # in the demo; elsewhere DNS says where
+    pins:
+      - "{pin}"  # {role}
+"""
+
 
 class DemoFailed(MonitordError):  # noqa: N818 - reads as what happened
     """A step of the story was not observed."""
@@ -105,8 +113,8 @@ class _Story:
         self._say(f"\n[{self._step}/7] {title}")
 
     def _build(self) -> None:
-        root = pki.issue("Demo Root")
-        self._intermediate = pki.issue("Demo Intermediate", issuer=root)
+        self._root = pki.issue("Demo Root")
+        self._intermediate = pki.issue("Demo Intermediate", issuer=self._root)
         self._leaf, self._renewed = _leaf(HOST, self._intermediate), _leaf(HOST, self._intermediate)
         steady = _leaf(STEADY_HOST, self._intermediate)
         self._api = self._stack.enter_context(TlsServer(self._leaf, self._intermediate))
@@ -114,7 +122,7 @@ class _Story:
         self._mail = self._stack.enter_context(MailSink())
         self._hook = self._stack.enter_context(WebhookSink())
         (self._directory / "domains.d").mkdir()
-        (self._directory / "root.pem").write_bytes(root.pem)
+        (self._directory / "root.pem").write_bytes(self._root.pem)
         (self._directory / "webhook-secret").write_text("whsec_" + base64.b64encode(self._secret).decode())
         self._config.write_text(
             _CONFIGURATION.format(mail=self._mail.port, hook=self._hook.port, directory=self._directory)
@@ -122,8 +130,15 @@ class _Story:
 
     def _register(self) -> None:
         self._next("Two API endpoints are registered, each with the pin that its app was shipped with.")
-        self._monitord("add", HOST, "--connect-to", f"127.0.0.1:{self._api.port}", "--pin", "leaf")
-        self._monitord("add", STEADY_HOST, "--connect-to", f"127.0.0.1:{self._shop.port}", "--pin", "root")
+        self._write_registration(HOST, self._api.port, self._leaf, "its leaf")
+        self._write_registration(STEADY_HOST, self._shop.port, self._root, "its root, which no server presents")
+        self._monitord("check")
+
+    def _write_registration(self, host: str, port: int, pinned: pki.Issued, role: str) -> None:
+        text = _REGISTRATION.format(host=host, port=port, pin=pinned.certificate.pin, role=role)
+        (self._directory / "domains.d" / f"{host}.yaml").write_text(text)
+        self._say(f"      domains.d/{host}.yaml")
+        self._quote(text)
 
     def _start_daemon(self) -> None:
         self._next("The daemon starts and probes both every 5 seconds.")
@@ -158,7 +173,7 @@ class _Story:
             self._fail(f"a mail of {wanted} was expected and {mail['X-Monitord-Event']} came")
         body = mail.get_body(("plain",))
         text = body.get_content() if body else ""
-        self._say(textwrap.indent(f"Subject: {mail['Subject']}\n\n{text.rstrip()}", "      │ "))
+        self._quote(f"Subject: {mail['Subject']}\n\n{text}")
         headers, raw, event = self._next_webhook()
         if event["type"] != wanted or event["data"]["host"] != HOST:
             self._fail(f"a webhook of {wanted} was expected and {event['type']} came")
@@ -195,9 +210,12 @@ class _Story:
             check=False,
             env={**os.environ, "NO_COLOR": "1"},
         )
-        self._say(textwrap.indent((done.stdout + done.stderr).rstrip(), "      │ "))
+        self._quote(done.stdout + done.stderr)
         if done.returncode != expect:
             self._fail(f"the command ended with exit code {done.returncode} instead of {expect}")
+
+    def _quote(self, text: str) -> None:
+        self._say(textwrap.indent(text.rstrip(), "      │ ", lambda _: True))
 
     def _next_mail(self) -> EmailMessage:
         try:
