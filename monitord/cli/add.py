@@ -16,11 +16,14 @@ from monitord.cli.terminal import Output
 from monitord.config.registry import NotedPin, add_pins, register
 from monitord.config.truststores import BUILT_IN
 from monitord.errors import MonitordError
-from monitord.pinning.pins import Pin, parse_pin
+from monitord.pinning.judge import judge
+from monitord.pinning.pins import Client, Pin, PinSet, parse_pin
 from monitord.pinning.target import DEFAULT_PORT, Target, format_endpoint
+from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from monitord.cli.invocation import Invocation
     from monitord.config.settings import Configuration
@@ -86,6 +89,8 @@ def add(
     for noted in pins:
         output.say(f"  {noted.pin}  {noted.note}{' (already registered)' if noted.pin in known else ''}")
     for warning in _warnings(target, pins, known, served):
+        output.note(f"warning: {warning}")
+    for warning in _failures(target, pins, served, configuration, now):
         output.note(f"warning: {warning}")
     if not registration.included:
         output.note(
@@ -153,13 +158,15 @@ def _look_twice(
 
 
 def _noted(target: Target, wish: Wish, served: Served | None) -> list[NotedPin]:
+    whole = any(pinset.client is Client.CERTIFICATE for pinset in target.pinsets)
     found: dict[Pin, NotedPin] = {}
     for role in wish.roles:
         certificates = served.by_role[role] if served else ()
         if not certificates:
             raise ExtractionError(f"the path of {target.endpoint} has no {role}; pin another part of it")
         for certificate in certificates:
-            found.setdefault(certificate.pin, NotedPin(certificate.pin, f"{role}, {certificate.display_subject}"))
+            pin = certificate.certificate_pin if whole else certificate.pin
+            found.setdefault(pin, NotedPin(pin, f"{role}, {certificate.display_subject}"))
     for pin in wish.pins:
         live = served.find(pin) if served else None
         note = f"{served.role_of(live)}, {live.display_subject}" if served and live else _SPARE
@@ -167,13 +174,27 @@ def _noted(target: Target, wish: Wish, served: Served | None) -> list[NotedPin]:
     return list(found.values())
 
 
+def _failures(
+    target: Target, pins: Sequence[NotedPin], served: Served | None, configuration: Configuration, now: datetime
+) -> list[str]:
+    """What the client says to the pins that are registered now: it may not look where they were taken from."""
+    if served is None:
+        return []
+    (pinset, *others) = target.pinsets or (PinSet("default", trust=target.trust),)
+    together = tuple(dict.fromkeys((*pinset.pins, *(noted.pin for noted in pins))))
+    registered = replace(target, pinsets=(replace(pinset, pins=together), *others))
+    return [
+        f"apps with these pins fail to connect now: {verdict.reason}"
+        for verdict in judge(registered, served.observations, configuration.trust_stores, now)
+        if verdict.verdict is Verdict.PIN_MISMATCH
+    ]
+
+
 def _warnings(target: Target, pins: Sequence[NotedPin], known: set[Pin], served: Served | None) -> list[str]:
     together = known | {noted.pin for noted in pins}
     found: list[str] = []
     if served:
         found += [f"{silent} did not answer, so what it serves is not known" for silent in served.silent]
-        if not any(served.find(pin) for pin in together):
-            found.append("no pin matches what is served now: apps with these pins fail to connect")
         intermediates = {certificate.pin for certificate in served.by_role[INTERMEDIATE]}
         if any(noted.pin in intermediates for noted in pins) and set(target.trust) & set(BUILT_IN):
             found.append(

@@ -37,15 +37,17 @@ class Served:
     ``by_role`` has the certificates that could be pinned for each role: for a path with several intermediates the one
     that issued the leaf, for several valid paths one of each, so that every path holds a pin. ``on_paths`` are all
     certificates of all valid paths. ``silent`` are the addresses that showed no chain, with the reason.
+    ``observations`` are what all this comes from.
     """
 
     by_role: Mapping[str, tuple[Certificate, ...]]
     on_paths: frozenset[Certificate]
     silent: tuple[str, ...]
+    observations: tuple[Observation, ...]
 
     def find(self, pin: Pin) -> Certificate | None:
-        """A certificate on a valid path with this pin."""
-        return next((certificate for certificate in self.on_paths if certificate.pin == pin), None)
+        """A certificate on a valid path that this is the pin of, be it of the key or of the whole."""
+        return next((one for one in self.on_paths if pin in (one.pin, one.certificate_pin)), None)
 
     def role_of(self, certificate: Certificate) -> str:
         """The role of a certificate on a valid path."""
@@ -81,6 +83,7 @@ def extract(
         by_role={role: _united(found[role] for _, found in by_role) for role in ROLES},
         on_paths=frozenset(one for _, paths in seen for path in paths for one in path.certificates),
         silent=tuple(f"{_where(one)} ({_silence(one)})" for one in observations if not one.chain),
+        observations=tuple(observations),
     )
 
 

@@ -8,7 +8,9 @@ from rich.text import Text
 
 from monitord.cli.exitcode import ExitCode, worst
 from monitord.cli.printable import printable
+from monitord.pinning.pins import Client
 from monitord.pinning.report import roles, verdict_entry
+from monitord.pinning.standing import Standing
 from monitord.pinning.target import format_endpoint
 from monitord.pinning.verdict import Verdict
 
@@ -18,12 +20,18 @@ if TYPE_CHECKING:
     from monitord.cli.exitcode import Ruling
     from monitord.cli.terminal import Output
     from monitord.pinning.certificate import Certificate
-    from monitord.pinning.pins import Pin
+    from monitord.pinning.pins import PinSet
     from monitord.pinning.verdict import Judgement, PinSetVerdict
 
 _STYLES = {ExitCode.OK: "green", ExitCode.WARNING: "yellow", ExitCode.CRITICAL: "bold red", ExitCode.UNKNOWN: "magenta"}
 _MOST_NAMED = 5
 _PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
+_COUNTS, _IN_VAIN = "*", "!"
+_STANDINGS = {
+    Standing.LIVE: "live",
+    Standing.PLAUSIBLE: "a spare: the key of a known certificate",
+    Standing.NEVER_SEEN: "never seen",
+}
 _GROUPS = {
     ExitCode.CRITICAL: "fail",
     ExitCode.UNKNOWN: "could not be judged",
@@ -83,11 +91,9 @@ def block(ruling: Ruling, advice: str) -> Iterator[Text]:
 
 def _pins(verdict: PinSetVerdict) -> Iterator[Text]:
     for number, pin in enumerate(verdict.pinset.all_pins):
-        label = "pins  " if number == 0 else "      "
-        standing = "live" if pin in verdict.matched else "not on the path"
-        if not any(judgement.path for judgement in verdict.judgements):
-            standing = ""
-        yield _line(f"{label}{pin}  {standing}".rstrip())
+        label = "pins" if number == 0 else ""
+        standing = _STANDINGS[verdict.standings[pin]] if pin in verdict.standings else ""
+        yield _line(f"{label:<6}{pin}  {standing}".rstrip())
 
 
 def _groups(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
@@ -116,7 +122,7 @@ def _group(verdict: PinSetVerdict, judgements: list[Judgement], *, alone: bool) 
     if head and (addresses or not alone):
         yield _line(head)
     if seen.chain:
-        yield from _certificates(first, verdict.pinset.all_pins)
+        yield from _certificates(first, verdict.pinset)
 
 
 def _address(judgement: Judgement, verdict: PinSetVerdict) -> str:
@@ -124,29 +130,33 @@ def _address(judgement: Judgement, verdict: PinSetVerdict) -> str:
     return seen.address if seen.port == verdict.target.port else format_endpoint(seen.address, seen.port)
 
 
-def _certificates(judgement: Judgement, pins: Sequence[Pin]) -> Iterator[Text]:
+def _certificates(judgement: Judgement, pinset: PinSet) -> Iterator[Text]:
     """The presented chain beside the validated path: a row for each certificate, with its place in either."""
     chain, path = judgement.observation.chain, judgement.path
     rows = list(zip(path, roles(path), strict=True))
     rows += [(one, role) for one, role in zip(chain, roles(chain), strict=True) if one not in path]
     yield _line(f"  {'sent':<5}{'path':<5}  {'role':<13}{'pin':<{_PIN_WIDTH + 2}}{'until':<12}subject")
-    stray = False
+    marks = {certificate: _mark(certificate, judgement, pinset) for certificate, _ in rows}
     for certificate, role in rows:
-        pinned = certificate.pin in pins
-        counts = pinned and certificate in path
-        stray = stray or (pinned and not counts and bool(path))
-        mark = "*" if counts else "!" if pinned and path else " "
         row = _line(
-            f"  {_place(certificate, chain):<5}{_place(certificate, path):<5}{mark} {role:<13}"
+            f"  {_place(certificate, chain):<5}{_place(certificate, path):<5}{marks[certificate]} {role:<13}"
             f"{certificate.pin!s:<{_PIN_WIDTH + 2}}{certificate.not_after:%Y-%m-%d}  {certificate.display_subject}"
         )
-        if counts:
+        if marks[certificate] == _COUNTS:
             row.stylize("green")
         yield row
-    if any(certificate.pin in pins for certificate in path):
-        yield _line("  * is pinned")
-    if stray:
-        yield _line("  ! is pinned but not on the path that clients validate, so it does not count")
+    if _COUNTS in marks.values():
+        yield _line(f"  {_COUNTS} is pinned")
+    if _IN_VAIN in marks.values():
+        yield _line(f"  {_IN_VAIN} is pinned, but not where the client looks for that pin, so it does not count")
+
+
+def _mark(certificate: Certificate, judgement: Judgement, pinset: PinSet) -> str:
+    pin = certificate.certificate_pin if pinset.client is Client.CERTIFICATE else certificate.pin
+    if pin in judgement.matched and certificate in judgement.path:
+        return _COUNTS
+    in_vain = bool(judgement.path) and pin in pinset.all_pins and pin not in judgement.matched
+    return _IN_VAIN if in_vain else " "
 
 
 def _place(certificate: Certificate, among: Sequence[Certificate]) -> str:

@@ -56,6 +56,7 @@ def test_json_has_the_documented_shape(world: World, register: Register, monitor
         "verdict": "ok",
         "reason": "a pin matches the leaf",
         "matched": [leaf["spki"]],
+        "pins": [{"pin": leaf["spki"], "standing": "live"}],
         "predictions": [],
     }
     assert observation["chain"][0] == observation["path"][0] == leaf
@@ -80,7 +81,7 @@ def test_an_unpinned_key_is_a_mismatch(world: World, register: Register, monitor
     assert first == f"MONITORD CRITICAL - 1 of 1 pin sets fail: {HOST}:443 default pin_mismatch"
     text = "\n".join(rest)
     assert f"PIN_MISMATCH  {HOST}:443  pin set default, client generic, trust own" in text
-    assert f"{world.leaf.certificate.pin}  not on the path" in text
+    assert f"{world.leaf.certificate.pin}  never seen" in text
     assert "What to do: Serve a chain that holds a pinned key again" in text
     assert result.err == ""
 
@@ -163,7 +164,37 @@ def test_the_path_is_shown_beside_the_presented_chain(world: World, register: Re
         ["3", "-", "!", "intermediate"],
     ]
     assert "* is pinned" in result.out
-    assert "! is pinned but not on the path" in result.out
+    assert "! is pinned, but not where the client looks for that pin" in result.out
+
+
+@pytest.mark.parametrize(("client", "code", "mark"), [("okhttp", 0, "*"), ("curl", 2, "!")])
+def test_a_mark_says_whether_the_client_counts_a_pin(
+    world: World, register: Register, monitord: Monitord, client: str, code: int, mark: str
+) -> None:
+    """OkHttp looks at the whole path, curl at the leaf only."""
+    pin = world.intermediate.certificate.pin
+    with world.serve() as server:
+        register(server.port, more=f"  pinsets:\n    - {{name: app, client: {client}, pins: [{pin}]}}\n")
+        result = monitord("check")
+    assert result.code == code
+    assert f"{mark} intermediate {pin}" in result.out
+
+
+def test_a_whole_certificate_is_pinned_by_its_own_digest(world: World, register: Register, monitord: Monitord) -> None:
+    """Client certificate; the mark and the pin added later go by that too."""
+    pin = world.leaf.certificate.certificate_pin
+    with world.serve() as server:
+        register(
+            server.port, more=f"  pinsets:\n    - name: app\n      client: certificate\n      pins:\n        - {pin}\n"
+        )
+        result = monitord("check")
+        server.present(world.renewed, world.intermediate.certificate)
+        updated = monitord("add", HOST, "--update")
+        assert monitord("check").code == 0
+    assert result.code == 0
+    assert f"* leaf         {world.leaf.certificate.pin}" in result.out
+    assert updated.code == 0, updated
+    assert str(world.renewed.certificate.certificate_pin) in updated.out
 
 
 def test_without_host_everything_registered_is_checked(world: World, register: Register, monitord: Monitord) -> None:
