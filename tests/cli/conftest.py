@@ -25,6 +25,7 @@ trust:
   own: root.pem
 include: ["domains.d/*.yaml"]
 store: sqlite:///monitord.db
+web: {listen: "127.0.0.1:0"}
 """
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from monitord import pki
 from monitord.config.load import load
+from tests.support.daemon import Daemon
 from tests.support.tlsserver import TlsServer
 
 if TYPE_CHECKING:
@@ -180,3 +182,21 @@ def test_an_endpoint_among_others_is_removed_by_hand(home: Path, monitord: Monit
     result = monitord("remove", "b.example.test")
     assert result.code == 3
     assert f"remove it by hand at {file}:2" in result.err
+
+
+async def test_a_running_daemon_takes_the_change(world: World, home: Path, monitord: Monitord) -> None:
+    """And says so; where it cannot, that is told, and what was written stays."""
+    main = home / "monitord.yaml"
+    with world.serve(world.local) as server:
+        async with Daemon(main):
+            added = await asyncio.to_thread(monitord, "add", f"localhost:{server.port}")
+            assert added.code == 0
+            assert "the daemon says: reloaded: watching 1 domain" in added.out
+            removed = await asyncio.to_thread(monitord, "remove", "localhost", "--json")
+            assert (removed.code, removed.record["daemon"]) == (0, "reloaded")
+            with main.open("a") as file:
+                file.write("receivers: [{name: x, webhook: {url: 'http://127.0.0.1:1/', secret_file: nowhere}}]\n")
+            refused = await asyncio.to_thread(monitord, "add", f"localhost:{server.port}", "--json")
+    assert (refused.code, refused.record["daemon"]) == (1, "refused")
+    assert "so the old one stays in force" in refused.err
+    assert (home / "domains.d" / "localhost.yaml").exists()
