@@ -29,8 +29,8 @@ _PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
 _COUNTS, _IN_VAIN = "*", "!"
 _STANDINGS = {
     Standing.LIVE: "live",
-    Standing.PLAUSIBLE: "a spare: the key of a known certificate",
-    Standing.NEVER_SEEN: "never seen",
+    Standing.PLAUSIBLE: "a spare: a known certificate has it",
+    Standing.NEVER_SEEN: "no known certificate has it",
 }
 _GROUPS = {
     ExitCode.CRITICAL: "fail",

@@ -81,7 +81,7 @@ def test_an_unpinned_key_is_a_mismatch(world: World, register: Register, monitor
     assert first == f"MONITORD CRITICAL - 1 of 1 pin sets fail: {HOST}:443 default pin_mismatch"
     text = "\n".join(rest)
     assert f"PIN_MISMATCH  {HOST}:443  pin set default, client generic, trust own" in text
-    assert f"{world.leaf.certificate.pin}  never seen" in text
+    assert f"{world.leaf.certificate.pin}  no known certificate has it" in text
     assert "What to do: Serve a chain that holds a pinned key again" in text
     assert result.err == ""
 
