@@ -90,12 +90,12 @@ def main() -> NoReturn:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        code = ExitCode.BROKEN_PIPE
     except OSError as error:
-        code = _fail(f"the output cannot be written: {error.strerror}")
-    if code == ExitCode.BROKEN_PIPE:
-        # What is still buffered has no reader; without this the interpreter would complain about it at exit.
+        if isinstance(error, BrokenPipeError):
+            code = ExitCode.BROKEN_PIPE
+        elif code != ExitCode.UNKNOWN:  # else it was said already
+            code = _fail(_refusal(error))
+        # What is still buffered cannot be written; without this the interpreter would complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -121,9 +121,11 @@ def run(arguments: Sequence[str], commands: click.Command = command_line) -> int
         return ExitCode.BROKEN_PIPE
     except MonitordError as error:
         return _fail(_sentence(error))
+    except OSError as error:  # of the output: whatever else the system refuses is a MonitordError of some room
+        _show_traceback()
+        return _fail(_refusal(error))
     except Exception as error:  # noqa: BLE001 - the last resort: a person gets a sentence, never a traceback
-        if os.environ.get(DEBUG_VARIABLE):
-            traceback.print_exc()
+        _show_traceback()
         return _fail(
             f"this is a fault of monitord: {type(error).__name__}: {error}\n"
             f"Set {DEBUG_VARIABLE}=1 to see where, and report it."
@@ -137,6 +139,15 @@ def _result(value: Any) -> int:  # noqa: ANN401 - click passes on whatever a com
 def _sentence(error: MonitordError) -> str:
     faults = getattr(error, "faults", None)
     return f"the configuration cannot be used:\n{error}" if faults else str(error)
+
+
+def _refusal(error: OSError) -> str:
+    return f"the system refuses to go on: {error.strerror or error}"
+
+
+def _show_traceback() -> None:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
 
 
 def _fail(text: str) -> int:

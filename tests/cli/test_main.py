@@ -156,6 +156,15 @@ def test_a_reader_that_goes_away_is_no_fault(home: Path) -> None:
         assert process.wait(_PATIENCE) == 141
 
 
+def test_output_that_cannot_be_written_is_a_sentence() -> None:
+    """A full disk, say."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=_PATIENCE
+        )
+    assert (done.returncode, done.stderr) == (3, "monitord: the system refuses to go on: No space left on device\n")
+
+
 def test_an_interrupt_is_quiet(home: Path, register: Register) -> None:
     """Ctrl-C while probing: 130 and no traceback."""
     with LocalServer(say_nothing, addresses=("127.0.0.1",)) as server:
