@@ -123,9 +123,10 @@ class Cycle:
             attempts.append((observations, judge(target, observations, settings.trust, self._now())))
         if self._settings.targets.get(endpoint) != target:
             return None  # what was seen belongs to a registration that is no longer in force
+        known = self._incidents.get(endpoint, {})  # it may have been taken out, closed, and put back meanwhile
         observations, verdicts = attempts[-1]
         now = self._now()
-        streaks = self._streaks.get(endpoint, Streaks()).after(observations, settings.policy.failures)
+        streaks = self._streaks.get(endpoint, Streaks()).after(verdicts, settings.policy.failures)
         held = conditions([judged for _, judged in attempts], streaks, known, now, settings.policy)
         steps = decide(known, held, now, settings.policy)
         outcome = Outcome(target, started, observations, verdicts, steps, streaks, time.monotonic() - began)
@@ -143,6 +144,7 @@ class Cycle:
             steps = tuple(withdraw(self._incidents[endpoint].values(), now, settings.policy))
             outcome = Outcome(Target(*endpoint), now, (), (), steps, Streaks())
             self._apply(endpoint, steps)
+            self._watcher.round_done(outcome)
             await self._backlog.record(outcome, self._messages(steps))
         self._streaks = {known: streaks for known, streaks in self._streaks.items() if known in settings.targets}
 

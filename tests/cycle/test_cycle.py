@@ -255,6 +255,23 @@ async def test_a_round_under_way_does_not_speak_for_a_registration_that_changed(
     assert await bench.round((bench.renewed,)) == []
 
 
+async def test_a_round_under_way_does_not_end_again_what_a_reload_has_closed(bench: Bench) -> None:
+    """Taken out and put back while it is probed: its incident was closed with the first reload, once."""
+    await bench.round((bench.renewed,))
+    await bench.outbox()
+    bench.prober.script = [(bench.leaf,)]
+    bench.prober.gate = asyncio.Event()
+    under_way = asyncio.create_task(bench.cycle.run_round(KEY))
+    await bench.prober.waiting.wait()
+    await bench.cycle.reconfigure(replace(bench.settings, targets={}))
+    await bench.cycle.reconfigure(bench.settings)
+    bench.prober.gate.set()
+    outcome = await under_way
+    assert outcome is not None
+    assert outcome.transitions == ()
+    assert await bench.outbox() == [("mail", "pin_mismatch.resolved"), ("pager", "pin_mismatch.resolved")]
+
+
 async def test_a_receiver_for_critical_alerts_is_told_of_an_escalation_and_its_end_only(bench: Bench) -> None:
     """A warning goes to the mail alone; when it becomes critical both hear; both hear the end."""
     target = replace(bench.settings.targets[KEY])
