@@ -89,7 +89,7 @@ class Relay:
         """A relay for these receivers by name.
 
         ``chance`` gives numbers in [0, 1) for the jitter of retries. ``on_result`` is told each attempt's fault, or
-        None if the receiver took the message, and ``recipient_refused`` besides if some recipients were refused.
+        None if the receiver took the message; ``recipient_refused`` if it did but for some recipients.
         """
         self._outbox = outbox
         self._senders = senders
@@ -221,11 +221,9 @@ class Relay:
             sentence = f"monitord could not send it ({type(error).__name__}); this is a bug, please report it"
             return self._note_failure(delivery, DeliveryError(DeliveryFault.INTERNAL, sentence))
         self._log.info("delivered", **_named(delivery))
-        self._on_result(delivery.receiver, None)
+        self._on_result(delivery.receiver, DeliveryFault.RECIPIENT_REFUSED if receipt.refused else None)
         for sentence in receipt.refused:
             self._log.error("recipient_refused", error=sentence, **_named(delivery))
-        if receipt.refused:
-            self._on_result(delivery.receiver, DeliveryFault.RECIPIENT_REFUSED)
         return lambda: self._outbox.delivered(delivery.id, self._now())
 
     def _note_failure(self, delivery: Delivery, error: DeliveryError) -> Mark:

@@ -172,7 +172,7 @@ def _address(seen: Mapping[str, Any]) -> str:
 def _new_pins(data: Mapping[str, Any]) -> Iterator[Line]:
     for pin in (data.get("new_pins") or ())[:_LONGEST_LIST]:
         yield Fact(plain(pin.get("role")), plain(pin.get("subject")))
-        yield Code(plain(pin.get("spki")))
+        yield Code(plain(pin.get("pin")))
 
 
 def _pins(data: Mapping[str, Any]) -> Iterator[Line]:
@@ -228,7 +228,8 @@ def _observations(data: Mapping[str, Any]) -> Iterator[Line]:
     for seen in observations[:_LONGEST_LIST]:
         failure = seen.get("failure")
         words = f"{seen.get('verdict')}: {seen.get('reason')}"
-        words += f" ({failure.get('reason')}: {failure.get('detail')})" if failure else ""
+        if failure and str(failure.get("detail")) not in words:
+            words += f" ({failure.get('reason')}: {failure.get('detail')})"
         yield Fact(plain(_address(seen)), plain(words))
     yield from _more(observations)
 

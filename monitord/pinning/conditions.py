@@ -10,9 +10,10 @@ from monitord.pinning.incident import IncidentKey, IncidentKind, Severity
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from monitord.pinning.incident import Incident
     from monitord.pinning.outcome import Streaks
     from monitord.pinning.verdict import PinSetVerdict
 
@@ -33,7 +34,7 @@ _DAY = timedelta(days=1)
 class Policy:
     """How sure and how near something must be before people hear of it.
 
-    ``confirm``: judgements that must agree before a failure counts. ``failures``: rounds without a chain before
+    ``confirm``: judgements that must agree before a failure counts. ``failures``: rounds without a verdict before
     "unreachable" counts. ``release_time`` and ``horizon``: what is nearer is critical, and warning. ``repeat``: time
     between reminders of a critical incident, of others a day at least. ``resolved``: whether people are told of the
     end.
@@ -80,11 +81,11 @@ def wants_another_attempt(attempts: Sequence[Attempt], known: Collection[Inciden
 
 
 def conditions(
-    attempts: Sequence[Attempt], streaks: Streaks, known: Collection[IncidentKey], now: datetime, policy: Policy
+    attempts: Sequence[Attempt], streaks: Streaks, known: Mapping[IncidentKey, Incident], now: datetime, policy: Policy
 ) -> tuple[Condition, ...]:
     """Every condition of an endpoint, for all its pin sets and kinds, from the attempts of one round in their order.
 
-    ``streaks`` include this round; ``known`` are the keys of the open incidents.
+    ``streaks`` include this round; ``known`` are the open incidents.
     """
     found: list[Condition] = []
     for position, verdict in enumerate(attempts[-1]):
@@ -104,16 +105,28 @@ def _key(verdict: PinSetVerdict, kind: IncidentKind) -> IncidentKey:
 
 
 def _failing(
-    verdict: PinSetVerdict, judged: list[Verdict], known: Collection[IncidentKey], policy: Policy
+    verdict: PinSetVerdict, judged: list[Verdict], known: Mapping[IncidentKey, Incident], policy: Policy
 ) -> Iterator[Condition]:
     for wanted, kind in _FAILING.items():
         key = _key(verdict, kind)
         holds: bool | None = None
+        over = all(one in _ENDING[kind] for one in judged)
         if judged and all(one is wanted for one in judged):
             holds = True if key in known or len(judged) >= policy.confirm else None
-        elif judged and all(one in _ENDING[kind] for one in judged):
+        elif over and (judged or (key in known and _answered_well(verdict, known[key], kind))):
             holds = False
         yield Condition(key, holds, Severity.CRITICAL, verdict)
+
+
+def _answered_well(verdict: PinSetVerdict, incident: Incident, kind: IncidentKind) -> bool:
+    """Whether an incident is over though some address is undetermined: one at which it was never seen.
+
+    Every address that can be judged is well, and those that failed are among them or gone.
+    """
+    failed = {seen["address"] for seen in incident.facts["observations"] if seen["verdict"] == kind}
+    known = [judgement for judgement in verdict.judgements if judgement.verdict is not Verdict.UNDETERMINED]
+    unknown = {one.observation.address for one in verdict.judgements if one.verdict is Verdict.UNDETERMINED}
+    return bool(known) and not failed & unknown and all(one.verdict in _ENDING[kind] for one in known)
 
 
 def _expiring(verdict: PinSetVerdict, now: datetime, policy: Policy) -> Condition:
@@ -126,7 +139,7 @@ def _expiring(verdict: PinSetVerdict, now: datetime, policy: Policy) -> Conditio
 
 
 def _unreachable(attempt: Attempt, streaks: Streaks, policy: Policy) -> Condition:
-    """An endpoint that shows no chain at all is critical; one address among others that does not, a warning."""
+    """An endpoint that cannot be judged at all is critical; one address among others, a warning."""
     verdict = attempt[0]
     key = IncidentKey(verdict.target.host, verdict.target.port, "", IncidentKind.UNREACHABLE)
     if streaks.endpoint >= policy.failures:

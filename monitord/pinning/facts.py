@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from monitord.pinning.clients.libraries import could_pin
 from monitord.pinning.incident import IncidentKind
-from monitord.pinning.report import chain_entries, failure_entry, timestamp
+from monitord.pinning.report import chain_entries, failure_entry, roles, timestamp
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from monitord.pinning.conditions import Condition
@@ -30,7 +30,7 @@ def alert_facts(condition: Condition, now: datetime, *, over: bool = False) -> d
         "share": None if of_endpoint else verdict.pinset.share,
         "trust": None if of_endpoint else verdict.trust,
         "summary": summary,
-        "reason": _silence(verdict) if of_endpoint and not over else verdict.reason,
+        "reason": _why_unknown(verdict) if of_endpoint and not over else verdict.reason,
         "advice": advice,
         "predicted_at": None,
         "cause": None,
@@ -59,28 +59,34 @@ def _worst(verdict: PinSetVerdict) -> Judgement | None:
 
 
 def _new_pins(kind: IncidentKind, verdict: PinSetVerdict, worst: Judgement | None) -> list[dict[str, str]]:
-    """The keys on the path that no pin of the set names: what an app release could pin."""
+    """What an app release could pin: the keys on the path that the client counts and no pin of the set names."""
     if kind is not IncidentKind.PIN_MISMATCH or worst is None:
         return []
-    known = {str(pin) for pin in verdict.pinset.all_pins}
-    entries = chain_entries(worst.path)
+    role_of = dict(zip(worst.path, roles(worst.path), strict=True))
     return [
-        {"role": entry["role"], "subject": entry["subject"], "spki": entry["spki"]}
-        for entry in entries
-        if entry["spki"] not in known
+        {"role": role_of[certificate], "subject": certificate.display_subject, "pin": str(pin)}
+        for certificate, pin in could_pin(verdict.pinset, worst.path)
+        if pin not in verdict.pinset.all_pins
     ]
 
 
 def _apps(verdict: PinSetVerdict) -> str:
+    if not verdict.pinset.all_pins:
+        return f"clients that trust {verdict.trust}"
     share = verdict.pinset.share
     users = f", {share:.0%} of the users" if share is not None else ""
     return f"apps with pin set {verdict.pinset.name} ({verdict.pinset.client}{users})"
 
 
+def _the_apps(verdict: PinSetVerdict) -> str:
+    """The same at the beginning of a sentence."""
+    return f"The {_apps(verdict)}"
+
+
 def _mismatch(condition: Condition, _now: datetime) -> tuple[str, str]:
     verdict = condition.verdict
     return (
-        f"The {_apps(verdict)} refuse to connect to {verdict.target.endpoint}: {verdict.reason}.",
+        f"{_the_apps(verdict)} refuse to connect to {verdict.target.endpoint}: {verdict.reason}.",
         (
             "Serve a chain that holds a pinned key again: roll the certificate back, or renew it with a pinned key. "
             "If the new key is here to stay, ship an app release with one of the new pins and register that pin here; "
@@ -93,7 +99,7 @@ def _untrusted(condition: Condition, _now: datetime) -> tuple[str, str]:
     verdict = condition.verdict
     return (
         (
-            f"The {_apps(verdict)} refuse to connect to {verdict.target.endpoint}: "
+            f"{_the_apps(verdict)} refuse to connect to {verdict.target.endpoint}: "
             f"the chain is not trusted by {verdict.trust}: {verdict.reason}."
         ),
         (
@@ -105,15 +111,19 @@ def _untrusted(condition: Condition, _now: datetime) -> tuple[str, str]:
 
 def _unreachable(condition: Condition, _now: datetime) -> tuple[str, str]:
     verdict, rounds = condition.verdict, condition.rounds
-    silent = _silent(verdict)
-    every = len(silent) == len(verdict.judgements)
-    where = "" if every else f" at {', '.join(silent)} ({len(silent)} of {len(verdict.judgements)} addresses)"
-    return (
-        f"{verdict.target.endpoint} has shown no certificate{where} for {rounds} rounds: {_silence(verdict)}.",
-        (
-            "Whether the apps' pins still match cannot be told until the endpoint answers. Check that it is up, that "
-            "its name resolves, and that this host may connect to it."
-        ),
+    unknown = _undetermined(verdict)
+    addresses = list(dict.fromkeys(one.observation.address or "(no address)" for one in unknown))
+    every = len({judgement.observation.address for judgement in verdict.judgements})
+    where = f" at {', '.join(addresses)} ({len(addresses)} of {every} addresses)" if len(addresses) < every else ""
+    summary = f"{verdict.target.endpoint} could not be judged{where} for {rounds} rounds: {_why_unknown(verdict)}."
+    if any(one.observation.chain for one in unknown):
+        return summary, (
+            "Serve the missing intermediate with the certificate. Apps that neither cache nor fetch it (OkHttp, curl) "
+            "cannot connect; whether the pins match cannot be told."
+        )
+    return summary, (
+        "Whether apps can connect cannot be told until the endpoint answers. Check that it is up, that its name "
+        "resolves, and that this host may connect to it."
     )
 
 
@@ -136,29 +146,23 @@ def _expiring(condition: Condition, now: datetime) -> tuple[str, str]:
 def _connects(verdict: PinSetVerdict) -> tuple[str, str]:
     if verdict.verdict is Verdict.PIN_MISMATCH:
         return f"The chain of {verdict.target.endpoint} is trusted again, but its pins do not match.", ""
-    return f"The {_apps(verdict)} connect to {verdict.target.endpoint} again: {verdict.reason}.", ""
+    return f"{_the_apps(verdict)} connect to {verdict.target.endpoint} again: {verdict.reason}.", ""
 
 
 def _answers(verdict: PinSetVerdict) -> tuple[str, str]:
-    return f"{verdict.target.endpoint} answers again.", ""
+    return f"{verdict.target.endpoint} can be judged again: {verdict.reason}.", ""
 
 
 def _renewed(verdict: PinSetVerdict) -> tuple[str, str]:
     return f"Pin set {verdict.pinset.name} for {verdict.target.endpoint} no longer expires soon.", ""
 
 
-def _silent(verdict: PinSetVerdict) -> list[str]:
-    observations = [judgement.observation for judgement in verdict.judgements]
-    return list(dict.fromkeys(one.address or "(no address)" for one in observations if not one.chain))
+def _undetermined(verdict: PinSetVerdict) -> list[Judgement]:
+    return [judgement for judgement in verdict.judgements if judgement.verdict is Verdict.UNDETERMINED]
 
 
-def _silence(verdict: PinSetVerdict) -> str:
-    failures: Sequence[str] = [
-        f"{judgement.observation.failure.reason}: {judgement.observation.failure.detail}"
-        for judgement in verdict.judgements
-        if judgement.observation.failure and not judgement.observation.chain
-    ]
-    return "; ".join(dict.fromkeys(failures)) or "no chain was presented"
+def _why_unknown(verdict: PinSetVerdict) -> str:
+    return "; ".join(dict.fromkeys(judgement.reason for judgement in _undetermined(verdict))) or verdict.reason
 
 
 _BEGIN = {

@@ -132,6 +132,7 @@ def _reason(worst: Judgement, judgements: Sequence[Judgement]) -> str:
 def _place(judgement: Judgement, judgements: Sequence[Judgement]) -> str:
     observation = judgement.observation
     place = observation.address or "(no address)"
-    if len({other.observation.key_type for other in judgements}) > 1 and observation.key_type:
+    key_types = {other.observation.key_type for other in judgements if other.observation.key_type}
+    if len(key_types) > 1 and observation.key_type:
         return f"{place} {observation.key_type}"
     return place

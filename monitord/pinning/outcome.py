@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from monitord.pinning.verdict import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -17,21 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """Rounds in a row without a chain: of the whole endpoint, and of each address. Survives a restart."""
+    """Rounds in a row that could not be judged: of the whole endpoint, and of each address. Survives a restart."""
 
     endpoint: int = 0
     addresses: Mapping[str, int] = field(default_factory=dict)
 
-    def after(self, observations: Sequence[Observation], limit: int) -> Streaks:
-        """The streaks after one more round: counted up where no chain was seen, forgotten where one was.
+    def after(self, verdicts: Sequence[PinSetVerdict], limit: int) -> Streaks:
+        """The streaks after one more round: counted up where some pin set was undetermined, else forgotten.
 
         They end at ``limit``, the rounds that matter, so that a long outage is not written anew every round.
         """
-        seen = {observation.address for observation in observations if observation.chain}
-        silent = {observation.address for observation in observations if not observation.chain} - seen
+        judgements = [judgement for verdict in verdicts for judgement in verdict.judgements]
+        addresses = {judgement.observation.address for judgement in judgements}
+        unknown = {one.observation.address for one in judgements if one.verdict is Verdict.UNDETERMINED}
         return Streaks(
-            endpoint=0 if seen else min(self.endpoint + 1, limit),
-            addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(silent)},
+            endpoint=min(self.endpoint + 1, limit) if unknown == addresses else 0,
+            addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(unknown)},
         )
 
 

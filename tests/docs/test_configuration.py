@@ -114,6 +114,10 @@ def _surroundings(directory: Path) -> Path:
     """The main file to be written, beside the files that examples name."""
     (directory / "smtp-password").write_text("a password\n")
     (directory / "webhook-secret").write_text(f"{SIGNING_SECRET}\n")
+    (directory / "proxy-password").write_text("a password\n")
+    client = pki.issue("client", ca=False)
+    (directory / "client.pem").write_bytes(client.pem)
+    (directory / "client-key.pem").write_bytes(client.key_pem)
     (directory / "trust").mkdir()
     (directory / "trust" / "old-android.pem").write_bytes(pki.issue("Old Root").pem)
     return directory / "monitord.yaml"

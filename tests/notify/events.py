@@ -102,7 +102,10 @@ MISMATCH = event(
             failure={"reason": "timeout", "detail": "no answer within 10 s"},
         ),
     ],
-    new_pins=[{name: entry[name] for name in ("role", "subject", "spki")} for entry in (LEAF, INTERMEDIATE, ROOT)],
+    new_pins=[
+        {"role": entry["role"], "subject": entry["subject"], "pin": entry["spki"]}
+        for entry in (LEAF, INTERMEDIATE, ROOT)
+    ],
 )
 RESOLVED = event(
     "pin_mismatch",

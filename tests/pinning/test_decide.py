@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,12 @@ from monitord import pki
 from monitord.pinning.conditions import Policy, conditions, wants_another_attempt
 from monitord.pinning.decide import after, decide, withdraw
 from monitord.pinning.incident import Incident, IncidentKey, IncidentKind, IncidentState, Severity, TransitionReason
+from monitord.pinning.judge import judge
 from monitord.pinning.outcome import Streaks
+from monitord.pinning.pins import Client, PinSet, parse_pin
 from monitord.pinning.report import event_body
+from monitord.pinning.target import Target
+from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
 from tests.pinning.conftest import HOST, NOW, leaf_of, pin_of, unknown_pin
 
@@ -61,7 +66,7 @@ class Story:
     def steps(self, *attempts: Seen, now: datetime = NOW) -> tuple[Transition, ...]:
         """A round of these attempts; its transitions."""
         judged = [self.judge(*observations, now=now) for observations in attempts]
-        self.streaks = self.streaks.after(attempts[-1], self.policy.failures)
+        self.streaks = self.streaks.after(judged[-1], self.policy.failures)
         held = conditions(judged, self.streaks, self.open, now, self.policy)
         steps = decide(self.open, held, now, self.policy)
         self.open = after(self.open, steps)
@@ -270,7 +275,7 @@ def test_the_alert_says_who_is_hit_what_was_seen_and_what_to_pin(story: Story, r
     assert data["pins"] == [str(pin_of(world.leaf))]
     assert [entry["role"] for entry in data["chain"]] == ["leaf", "intermediate"]
     assert [entry["role"] for entry in data["path"]] == ["leaf", "intermediate", "root"]
-    assert data["new_pins"][0]["spki"] == str(renewed[0].chain[0].pin)
+    assert data["new_pins"][0]["pin"] == str(renewed[0].chain[0].pin)
     assert data["summary"].startswith("The apps with pin set app (generic) refuse to connect to api.example.com:443: ")
     assert "ship an app release" in data["advice"]
 
@@ -314,3 +319,62 @@ def test_an_unknown_pin_is_a_mismatch_and_not_an_error(world: World, good: Seen)
     """A pin of a key that was never seen simply does not match."""
     assert world.judge(*good, pins=(unknown_pin(),)).verdict is Verdict.PIN_MISMATCH
     assert pki.issue("x", names=["a.example"]).certificate.pin != unknown_pin()
+
+
+def test_a_chain_that_stays_incomplete_is_told_after_some_rounds(story: Story, world: World) -> None:
+    """Nobody can say whether apps connect, some cannot: that is not to be kept quiet for ever."""
+    incomplete = (world.observe(world.leaf),)
+    assert [story.round(incomplete) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
+    facts = story.open[UNREACHABLE].facts
+    assert facts["summary"] == (
+        "api.example.com:443 could not be judged for 3 rounds: the chain could not be completed: "
+        "CN=Intermediate is neither presented nor in the trust store test."
+    )
+    assert facts["advice"].startswith("Serve the missing intermediate")
+
+
+def test_a_silent_address_does_not_keep_a_mismatch_open_that_was_never_seen_there(world: World) -> None:
+    """It was seen at .1, which is well again; .9 has fallen silent since."""
+    story = Story(world)
+    renewed_leaf = leaf_of(world.intermediate)
+    failing = (world.observe(renewed_leaf, world.intermediate, address="192.0.2.1"),)
+    story.steps(failing, failing)
+    mended = world.observe(world.leaf, world.intermediate, address="192.0.2.1")
+    assert story.round((mended, world.silence("192.0.2.9"))) == [(MISMATCH, TransitionReason.CLEARED)]
+
+
+def test_a_mismatch_stays_open_while_the_address_that_had_it_is_silent(world: World) -> None:
+    """Another address that is well says nothing about the one that failed."""
+    story = Story(world)
+    good = world.observe(world.leaf, world.intermediate, address="192.0.2.1")
+    failing = (good, world.observe(leaf_of(world.intermediate), world.intermediate, address="192.0.2.9"))
+    story.steps(failing, failing)
+    assert story.round((good, world.silence("192.0.2.9"))) == []
+    assert story.round((good,)) == [(MISMATCH, TransitionReason.CLEARED)]
+
+
+@pytest.mark.parametrize(
+    ("pinset", "wanted"),
+    [
+        (PinSet("a", Client.OKHTTP, pins=(unknown_pin(),)), ["leaf", "intermediate", "root"]),
+        (PinSet("a", Client.CURL, pins=(unknown_pin(),)), ["leaf"]),
+        (PinSet("a", Client.CERTIFICATE, pins=(unknown_pin(),)), ["leaf"]),
+        (PinSet("a", Client.APPLE, leaf_pins=(unknown_pin(),)), ["leaf"]),
+        (PinSet("a", Client.APPLE, ca_pins=(unknown_pin(),)), ["intermediate", "root"]),
+    ],
+)
+def test_the_new_pins_are_those_that_the_client_would_match(world: World, pinset: PinSet, wanted: list[str]) -> None:
+    """What is ready to paste must work where it is pasted."""
+    store = TrustStore("mozilla", [world.root.certificate])
+    observation = world.observe(world.leaf, world.intermediate)
+    attempt = judge(Target(HOST, pinsets=(pinset,)), [observation], {"mozilla": store}, NOW)
+    held = conditions([attempt, attempt], Streaks(), {}, NOW, POLICY)
+    (step,) = decide({}, held, NOW, POLICY)
+    offered = event_body(step)["data"]["new_pins"]
+    assert [entry["role"] for entry in offered] == wanted
+    pins = tuple(parse_pin(entry["pin"]) for entry in offered)
+    lists = {"pins": pinset.pins or None, "leaf_pins": pinset.leaf_pins, "ca_pins": pinset.ca_pins}
+    changed: dict[str, Any] = {name: pins for name, given in lists.items() if given}
+    chosen = replace(pinset, **changed)
+    (mended,) = judge(Target(HOST, pinsets=(chosen,)), [observation], {"mozilla": store}, NOW)
+    assert mended.verdict is Verdict.OK

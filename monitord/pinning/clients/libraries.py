@@ -137,6 +137,22 @@ def _match(matched: tuple[Pin, ...], path: Chain) -> str:
     return f"a pin matches the {' and the '.join(dict.fromkeys(roles))}"
 
 
+def could_pin(pinset: PinSet, path: Chain) -> list[tuple[Certificate, Pin]]:
+    """What of a path a pin of this set could match: the certificate and the pin that would."""
+    if pinset.client is Client.CERTIFICATE:
+        return [(certificate, certificate.certificate_pin) for certificate in path[:1]]
+    counted = list(path)
+    if pinset.client is Client.CURL:
+        counted = counted[:1]
+    elif pinset.client is Client.APPLE and not pinset.pins:
+        counted = [
+            certificate
+            for position, certificate in enumerate(path)
+            if (pinset.ca_pins if position else pinset.leaf_pins) is not None
+        ]
+    return [(certificate, certificate.pin) for certificate in counted]
+
+
 def _on(pins: Sequence[Pin], certificates: Sequence[Certificate]) -> Matched:
     found = {certificate.pin for certificate in certificates}
     return tuple(pin for pin in pins if pin in found) or None
