@@ -9,7 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from monitord.pinning.judge import judge
 from monitord.pinning.pins import Client, PinSet
@@ -24,11 +24,13 @@ from tests.system.differential.scene import key_ring
 from tests.system.differential.server import ChainServers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from monitord.pinning.observation import Observation
+
+    Rule = Callable[["Trial", Client, datetime], "Said"]
 
 CLIENTS = (Client.OKHTTP, Client.CURL)
 _STORE = "store"
@@ -62,13 +64,6 @@ class Said:
 
     verdict: Verdict
     reason: str
-
-
-class Rule(Protocol):
-    """A rule under test: monitord's, or a wrong one that must be found out."""
-
-    def __call__(self, trial: Trial, client: Client, now: datetime) -> Said:
-        """What this client does in this trial."""
 
 
 @dataclass(frozen=True, slots=True)

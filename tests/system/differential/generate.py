@@ -35,8 +35,16 @@ def make_case(seed: int, number: int, now: datetime, ring: tuple[PrivateKey, ...
         chain=(scene.leaf.certificate, *scene.served),
         anchors=tuple(dict.fromkeys(scene.store)),
         patterns=_patterns(scene, _pins(scene)),
-        key_names={issued.certificate.pin: f"key of {issued.certificate.display_subject}" for issued in scene.cast},
+        key_names=_key_names(scene),
     )
+
+
+def _key_names(scene: Scene) -> dict[Pin, str]:
+    """Each key's number and first holder."""
+    holders: dict[Pin, str] = {}
+    for issued in scene.cast:
+        holders.setdefault(issued.certificate.pin, issued.certificate.display_subject)
+    return {pin: f"key {number} of {holder}" for number, (pin, holder) in enumerate(holders.items(), 1)}
 
 
 def _dress(scene: Scene) -> None:
