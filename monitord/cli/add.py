@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,10 @@ from monitord.cli.extraction import INTERMEDIATE, LEAF, ROLES, ExtractionError, 
 from monitord.cli.looking import look_at
 from monitord.cli.reloading import reload_daemon
 from monitord.cli.terminal import Output
-from monitord.config.registry import NotedPin, add_pins, register
+from monitord.config.hosts import parse_connect_address, parse_host
+from monitord.config.load import load_store
+from monitord.config.registry import EntryOptions, NotedPin, add_pins, register
+from monitord.config.times import parse_duration
 from monitord.config.truststores import BUILT_IN
 from monitord.errors import MonitordError
 from monitord.pinning.judge import judge
@@ -49,12 +52,36 @@ class Wish:
     metavar="PIN",
     help="What to pin: leaf, intermediate, root or sha256/...; may be repeated.  [default: leaf]",
 )
+@click.option(
+    "--connect-to",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Connect to IP[:PORT] instead of asking DNS; may be repeated.",
+)
+@click.option(
+    "--server-name", metavar="NAME", help="The name to announce and to expect in the certificate.  [default: HOST]"
+)
+@click.option("--trust", metavar="STORE", help="The trust store of the apps, by its name in the configuration.")
+@click.option("--name", "pinset", metavar="PINSET", help="The name of the pin set.")
+@click.option("--interval", metavar="DURATION", help="The time between two probes, like 5m.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label for alerts and metrics; may be repeated."
+)
 @click.option("--update", is_flag=True, help="Add the pins to an endpoint that is registered.")
 @click.option("--force", is_flag=True, help="Register given pins even if the endpoint is silent or not trusted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object about what was registered.")
 @click.pass_obj
 def add(
-    invocation: Invocation, place: str, wanted: tuple[str, ...], *, update: bool, force: bool, as_json: bool
+    invocation: Invocation,
+    /,
+    place: str,
+    wanted: tuple[str, ...],
+    *,
+    update: bool,
+    force: bool,
+    as_json: bool,
+    **written: Any,  # noqa: ANN401 - the options that become keys of the entry, whatever their kind
 ) -> ExitCode:
     """Probe HOST twice, take the pins of what it serves, write domains.d/HOST.yaml and tell a running daemon.
 
@@ -66,15 +93,20 @@ def add(
     wish = _wish(wanted)
     if force and wish.roles:
         raise click.UsageError("--force needs every pin given as --pin sha256/...")
+    options = _options(**written)
+    if update and options != EntryOptions():
+        raise click.UsageError("--update only adds pins; for the rest edit the file that 'monitord domains' names")
     output = Output(as_json=as_json)
-    configuration = load_configuration(invocation)
-    target = _target(configuration, place, update=update)
+    configuration = _with_store(invocation, load_configuration(invocation), options.trust)
+    target = _target(configuration, place, options, update=update)
     served = _look_twice(invocation, output, configuration, target, None if force else wish.roles)
     pins = _noted(target, wish, served)
     known = {pin for pinset in target.pinsets for pin in pinset.all_pins}
     endpoint, now = (target.host, target.port), invocation.now()
-    write = add_pins if update else register
-    registration = write(invocation.config, endpoint, pins, now=now, environment=invocation.environment)
+    if update:
+        registration = add_pins(invocation.config, endpoint, pins, now=now, environment=invocation.environment)
+    else:
+        registration = register(invocation.config, endpoint, pins, options, now=now, environment=invocation.environment)
     answer = reload_daemon(invocation, configuration)
     output.fact(
         {
@@ -111,7 +143,38 @@ def _wish(wanted: Sequence[str]) -> Wish:
     return Wish(roles, tuple(parse_pin(text) for text in texts if text not in ROLES))
 
 
-def _target(configuration: Configuration, place: str, *, update: bool) -> Target:
+def _options(
+    *,
+    addresses: tuple[str, ...],
+    server_name: str | None,
+    trust: str | None,
+    pinset: str | None,
+    interval: str | None,
+    labels: tuple[str, ...],
+) -> EntryOptions:
+    """Raises UnfitError for what is no address, name or duration, UsageError for a label without a value."""
+    pairs = [label.partition("=") for label in labels]
+    if not all(equals for _, equals, _ in pairs):
+        raise click.UsageError("--label is written KEY=VALUE")
+    return EntryOptions(
+        pinset=pinset,
+        server_name=None if server_name is None else parse_host(server_name),
+        connect_to=tuple(dict.fromkeys(parse_connect_address(address) for address in addresses)),
+        interval=None if interval is None else parse_duration(interval),
+        labels={key: value for key, _, value in pairs},
+        trust=trust,
+    )
+
+
+def _with_store(invocation: Invocation, configuration: Configuration, name: str | None) -> Configuration:
+    """The configuration with a store that none of its targets may have named yet."""
+    if name is None or name in configuration.trust_stores:
+        return configuration
+    store = load_store(invocation.config, name, environment=invocation.environment)
+    return replace(configuration, trust_stores={**configuration.trust_stores, name: store})
+
+
+def _target(configuration: Configuration, place: str, options: EntryOptions, *, update: bool) -> Target:
     """The target to look at. Raises MonitordError if it is registered already, or for ``update`` if it is not."""
     host, port = parse_place(place)
     registered = [target for target in configuration.targets if target.host == host and port in (None, target.port)]
@@ -119,7 +182,13 @@ def _target(configuration: Configuration, place: str, *, update: bool) -> Target
         raise MonitordError(f"{host} is registered at {len(registered)} ports; say which: {host}:PORT")
     if update and registered:
         return registered[0]
-    target = Target(host, port or DEFAULT_PORT, trust=(configuration.default_trust,))
+    target = Target(
+        host,
+        port or DEFAULT_PORT,
+        server_name=options.server_name,
+        connect_to=options.connect_to,
+        trust=(options.trust or configuration.default_trust,),
+    )
     if update:
         raise MonitordError(f"{target.endpoint} is not registered; leave out --update to register it")
     at = configuration.sources.get((target.host, target.port))

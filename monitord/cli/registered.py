@@ -13,19 +13,16 @@ from monitord.cli.printable import printable
 from monitord.cli.reloading import reload_daemon
 from monitord.cli.terminal import Output
 from monitord.config.registry import unregister
+from monitord.config.times import format_duration
 from monitord.errors import MonitordError
 from monitord.pinning.report import timestamp
 from monitord.pinning.target import format_endpoint
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from monitord.cli.invocation import Invocation
     from monitord.config.faults import Place
     from monitord.pinning.pins import PinSet
     from monitord.pinning.target import Target
-
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 @click.command(short_help="Take an endpoint off.")
@@ -70,7 +67,7 @@ def domains(invocation: Invocation, *, as_json: bool) -> ExitCode:
         output.say(
             Text.assemble(
                 (format_endpoint(target.host, target.port), "bold"),
-                printable(f"  every {_duration(target.interval)}  {place}"),
+                printable(f"  every {format_duration(target.interval)}  {place}"),
             )
         )
         for pinset in target.pinsets:
@@ -115,13 +112,3 @@ def _described(pinset: PinSet) -> str:
     return (
         f"pin set {pinset.name}: {count} pin{'' if count == 1 else 's'}, client {pinset.client}, trust {trust}{expiry}"
     )
-
-
-def _duration(duration: timedelta) -> str:
-    """The duration in the largest units that it is a sum of, as the configuration spells it."""
-    rest = int(duration.total_seconds())
-    parts = []
-    for unit, seconds in _UNITS:
-        number, rest = divmod(rest, seconds)
-        parts += [f"{number}{unit}"] * bool(number)
-    return "".join(parts) or "0s"

@@ -41,6 +41,23 @@ def load(path: Path, *, environment: Mapping[str, str], receivers: bool = True) 
     return configuration
 
 
+def load_store(path: Path, name: str, *, environment: Mapping[str, str]) -> TrustStore:
+    """The trust store that the configuration file ``path`` calls by this name, or one of BUILT_IN.
+
+    Raises TrustStoreError if there is none of the name or it cannot be read, ConfigurationError if ``trust:`` has
+    faults.
+    """
+    findings = Findings()
+    files = read_files(path, environment, findings, without=MainFile.model_fields.keys() - {"trust"})
+    if findings.faults:
+        raise ConfigurationError(tuple(findings.faults))
+    known = files.around.trust_stores
+    if name not in known:
+        raise TrustStoreError(f"trust store {shown(name)} is not defined; there are: {', '.join(sorted(known))}")
+    named = files.main.content.trust.get(name)
+    return TrustStoreReader(environment).read(name, None if named is None else path.parent / named)[0]
+
+
 def default_configuration(*, environment: Mapping[str, str]) -> Configuration:
     """What holds without any file: no targets, no receivers, every default."""
     nothing = Parsed(Document(Path(), MarkedDict()), MainFile())

@@ -12,25 +12,27 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitord.config.document import exists, read_capped
 from monitord.config.faults import ConfigurationError, Findings, Place
 from monitord.config.reading import Files, matching_files, parse_included, read_files
-from monitord.config.schema import DomainEntry, MainFile
+from monitord.config.schema import DomainEntry, MainFile, PinSetEntry
+from monitord.config.times import format_duration
 from monitord.errors import MonitordError
 from monitord.pinning.target import DEFAULT_PORT, format_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from monitord.config.environment import Location
     from monitord.config.fields import Surroundings
     from monitord.config.reading import DomainFile
     from monitord.pinning.pins import Pin
+    from monitord.pinning.target import ConnectAddress
 
 DIRECTORY = "domains.d"
 _NEW_FILE_MODE, _NEW_DIRECTORY_MODE = 0o644, 0o755
@@ -48,6 +50,24 @@ class NotedPin:
 
     pin: Pin
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOptions:
+    """What an entry says beside its host, port and pins; what is None or empty is left out of it.
+
+    ``pinset`` names the pin set; without it, the entry has the short form.
+    """
+
+    pinset: str | None = None
+    server_name: str | None = None
+    connect_to: tuple[ConnectAddress, ...] = ()
+    interval: timedelta | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    trust: str | None = None
+
+
+_NO_OPTIONS = EntryOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +98,19 @@ def find(main: Path, host: str, port: int, *, environment: Mapping[str, str]) ->
 
 
 def register(
-    main: Path, endpoint: tuple[str, int], pins: Sequence[NotedPin], *, now: datetime, environment: Mapping[str, str]
+    main: Path,
+    endpoint: tuple[str, int],
+    pins: Sequence[NotedPin],
+    options: EntryOptions = _NO_OPTIONS,
+    *,
+    now: datetime,
+    environment: Mapping[str, str],
 ) -> Registration:
     """Write ``domains.d/<host>.yaml`` beside the main file, whole or not at all.
 
     Where that file holds another port of the host, it is ``<host>_<port>.yaml``. Raises RegistryError if the
-    endpoint is registered or the file exists, ConfigurationError if the configuration has faults already.
+    endpoint is registered, the file exists or the entry would have a fault, ConfigurationError if the configuration
+    has faults already.
     """
     host, port = endpoint
     files = _read(main, environment)
@@ -91,8 +118,8 @@ def register(
     if found:
         raise RegistryError(f"{format_endpoint(host, port)} is registered already, at {found.place}")
     path = _free_path(main.parent / DIRECTORY, host, port, files.around)
-    text = _entry_text(host, port, pins, now)
-    _check(path, text, [_expected(host, port, pins)], files.around)
+    text = _entry_text(host, port, pins, options, now)
+    _check(path, text, [_expected(host, port, pins, options)], files.around)
     _write(path, text)
     return Registration(path, _is_included(files, path))
 
@@ -195,19 +222,57 @@ def _free_path(directory: Path, host: str, port: int, around: Surroundings) -> P
     raise RegistryError(f"{paths[0]} and {paths[1]} exist already; write the entry by hand")
 
 
-def _entry_text(host: str, port: int, pins: Sequence[NotedPin], now: datetime) -> str:
+def _entry_text(host: str, port: int, pins: Sequence[NotedPin], options: EntryOptions, now: datetime) -> str:
     lines = [f"# Written by monitord add on {now:%Y-%m-%d at %H:%M} UTC.", f"- host: {json.dumps(host)}"]
     if port != DEFAULT_PORT:
         lines.append(f"  port: {port}")
+    lines += [f"  {key}: {_flow(value)}" for key, value in _written(options).items()]
+    indent = "  "
+    if options.pinset is not None and pins:
+        lines += ["  pinsets:", f"    - name: {_flow(options.pinset)}"]
+        indent = "      "
     if pins:
-        lines.append("  pins:")
-    lines += [f"    - {noted.pin}  # {_comment(noted.note)}" for noted in pins]
+        lines.append(f"{indent}pins:")
+    lines += [f"{indent}  - {noted.pin}  # {_comment(noted.note)}" for noted in pins]
     return "\n".join(lines) + "\n"
 
 
-def _expected(host: str, port: int, pins: Sequence[NotedPin]) -> DomainEntry:
-    entry = DomainEntry(host=host, port=port)
-    return _with_pins(entry, [noted.pin for noted in pins]) if pins else entry
+def _written(options: EntryOptions) -> dict[str, object]:
+    """The keys that options become, as the file spells them."""
+    addresses = [
+        one.address if one.port is None else format_endpoint(one.address, one.port) for one in options.connect_to
+    ]
+    keys = {
+        "server_name": options.server_name,
+        "connect_to": addresses,
+        "interval": options.interval and format_duration(options.interval),
+        "labels": dict(options.labels),
+        "trust": options.trust,
+    }
+    return {key: value for key, value in keys.items() if value}
+
+
+def _flow(value: object) -> str:
+    """A value in YAML on one line: JSON is YAML, but for a dollar sign, which would be taken for a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
+
+
+def _expected(host: str, port: int, pins: Sequence[NotedPin], options: EntryOptions) -> DomainEntry:
+    entry = DomainEntry(host=host, port=port).model_copy(
+        update={
+            "server_name": options.server_name,
+            "connect_to": list(options.connect_to),
+            "interval": options.interval,
+            "labels": dict(options.labels),
+            "trust": None if options.trust is None else [options.trust],
+        }
+    )
+    if not pins:
+        return entry
+    if options.pinset is None:
+        return _with_pins(entry, [noted.pin for noted in pins])
+    texts = [str(noted.pin) for noted in pins]
+    return entry.model_copy(update={"pinsets": [PinSetEntry.model_validate({"name": options.pinset, "pins": texts})]})
 
 
 def _comment(note: str) -> str:
@@ -241,8 +306,11 @@ def _with_lines(path: Path, after: int, pins: Sequence[NotedPin], now: datetime,
 def _check(path: Path, text: str, expected: list[DomainEntry], around: Surroundings) -> None:
     """Refuse a text that does not read back as what was meant."""
     findings = Findings()
-    read = parse_included(path, text.encode("utf-8"), around, findings)
-    if findings.faults or read.content.domains != expected:
+    read = parse_included(path, text.encode("utf-8", "surrogateescape"), around, findings)
+    if findings.faults:
+        faults = "; ".join(fault.message for fault in findings.faults)
+        raise RegistryError(f"the entry for {path} would be faulty: {faults}")
+    if read.content.domains != expected:
         raise RegistryError(f"{path} cannot be written by program; write the entry by hand")
 
 

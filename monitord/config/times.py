@@ -9,6 +9,7 @@ from monitord.config.faults import UnfitError
 
 _UNITS = ("w", "d", "h", "m", "s", "ms")
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit in _UNITS))
+_SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(?P<zone>\S+)?")
 
@@ -28,6 +29,16 @@ def parse_duration(text: str) -> timedelta:
         )
     except OverflowError:
         raise UnfitError(text, "is too long for a duration; write a shorter one") from None
+
+
+def format_duration(duration: timedelta) -> str:
+    """The duration as ``parse_duration`` reads it, in units from days to milliseconds."""
+    rest = round(duration / timedelta(milliseconds=1))
+    parts: list[str] = []
+    for unit, size in _SIZES:
+        number, rest = divmod(rest, size)
+        parts += [f"{number}{unit}"] * bool(number)
+    return "".join(parts) or "0s"
 
 
 def parse_time(text: str) -> datetime:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from monitord import pki
 from monitord.config.load import load
+from monitord.pinning.target import ConnectAddress
+from tests.cli.conftest import HOST
 from tests.support.daemon import Daemon
 from tests.support.tlsserver import TlsServer
 
@@ -200,3 +203,54 @@ async def test_a_running_daemon_takes_the_change(world: World, home: Path, monit
     assert (refused.code, refused.record["daemon"]) == (1, "refused")
     assert "so the old one stays in force" in refused.err
     assert (home / "domains.d" / "localhost.yaml").exists()
+
+
+def test_an_entry_says_what_the_options_said(world: World, home: Path, monitord: Monitord) -> None:
+    """And the probes went by it: address, name and trust store."""
+    main = home / "monitord.yaml"
+    main.write_text(main.read_text().replace("default: own", "unused: root.pem"))
+    with world.serve() as server:
+        options = [
+            "--connect-to",
+            f"127.0.0.1:{server.port}",
+            "--server-name",
+            HOST,
+            "--trust",
+            "own",
+            "--name",
+            "app 5",
+        ]
+        options += ["--interval", "5m", "--label", "team=pay$ments", "--label", "tier="]
+        result = monitord("add", "shop.example.test:8443", *options)
+        assert result.code == 0, result
+        assert monitord("check").code == 0
+    (target,) = load(main, environment={}).targets
+    (pinset,) = target.pinsets
+    assert (target.endpoint, target.server_name, target.trust) == ("shop.example.test:8443", HOST, ("own",))
+    assert target.connect_to == (ConnectAddress("127.0.0.1", server.port),)
+    assert (target.interval, dict(target.labels)) == (timedelta(minutes=5), {"team": "pay$ments", "tier": ""})
+    assert (pinset.name, pinset.pins) == ("app 5", (world.leaf.certificate.pin,))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--connect-to", "localhost"], "'localhost' is not an IP address"),
+        (["--server-name", "a b"], "'a b' has blanks in it"),
+        (["--trust", "nosuch"], "trust store 'nosuch' is not defined; there are: mozilla, own, system"),
+        (["--interval", "often"], "'often' is not a duration"),
+        (["--label", "team"], "--label is written KEY=VALUE"),
+        (["--interval", "1s"], "would be faulty: interval '1s' is shorter than 5s"),
+        (["--label", "host=x"], "would be faulty: "),
+        (["--update", "--interval", "5m"], "--update only adds pins"),
+    ],
+)
+def test_options_that_no_entry_can_hold_are_refused(
+    world: World, home: Path, monitord: Monitord, options: list[str], complaint: str
+) -> None:
+    """Nothing is written."""
+    with world.serve(world.local) as server:
+        result = monitord("add", f"localhost:{server.port}", *options)
+    assert (result.code, result.out) == (3, "")
+    assert complaint in result.err
+    assert not list((home / "domains.d").iterdir())

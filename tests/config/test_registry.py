@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from monitord.config.faults import ConfigurationError
 from monitord.config.load import load
-from monitord.config.registry import NotedPin, RegistryError, add_pins, find, register, unregister
+from monitord.config.registry import EntryOptions, NotedPin, RegistryError, add_pins, find, register, unregister
 from monitord.pinning.pins import Pin
+from monitord.pinning.target import ConnectAddress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,53 @@ def test_a_new_endpoint_gets_a_file_of_its_own(main: Path) -> None:
     assert (target.endpoint, target.pinsets[0].pins) == ("api.example.com:443", (ONE, TWO))
     place = find(main, *API, environment={})
     assert str(place) == f"{registration.path}:2"
+
+
+def test_options_become_keys_of_the_entry(main: Path) -> None:
+    """Each as the configuration spells it, and text stays text whatever is in it."""
+    options = EntryOptions(
+        pinset="app: 5 # ${HOME}",
+        server_name="front.example.com",
+        connect_to=(ConnectAddress("192.0.2.1"), ConnectAddress("2001:db8::1", 8443)),
+        interval=timedelta(minutes=90),
+        labels={"team": "no"},
+        trust="system",
+    )
+    path = register(main, API, [LEAF], options, now=NOW, environment={}).path
+    assert (
+        path.read_text()
+        == f"""\
+# Written by monitord add on 2026-03-02 at 10:30 UTC.
+- host: "api.example.com"
+  server_name: "front.example.com"
+  connect_to: ["192.0.2.1", "[2001:db8::1]:8443"]
+  interval: "1h30m"
+  labels: {{"team": "no"}}
+  trust: "system"
+  pinsets:
+    - name: "app: 5 # $${{HOME}}"
+      pins:
+        - {ONE}  # leaf, CN=api.example.com
+"""
+    )
+    (target,) = load(main, environment={}).targets
+    (pinset,) = target.pinsets
+    assert (target.name, target.connect_to, target.interval) == (
+        "front.example.com",
+        options.connect_to,
+        options.interval,
+    )
+    assert (dict(target.labels), pinset.name, pinset.trust) == ({"team": "no"}, options.pinset, ("system",))
+    add_pins(main, API, [SPARE], now=NOW, environment={})
+    assert load(main, environment={}).targets[0].pinsets[0].pins == (ONE, TWO)
+
+
+def test_an_entry_that_would_be_faulty_is_not_written(main: Path) -> None:
+    """The fault is told as the configuration would."""
+    options = EntryOptions(interval=timedelta(seconds=1))
+    with pytest.raises(RegistryError, match=r"would be faulty: interval '1s' is shorter than 5s"):
+        register(main, API, [LEAF], options, now=NOW, environment={})
+    assert not (main.parent / "domains.d").exists()
 
 
 def test_a_file_that_the_configuration_does_not_include_is_said_to_be_so(main: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.config.faults import UnfitError
-from monitord.config.times import parse_duration, parse_time
+from monitord.config.times import format_duration, parse_duration, parse_time
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,15 @@ def test_any_text_is_a_time_or_unfit(text: str) -> None:
         assert parse_time(text).tzinfo is UTC
     except UnfitError as error:
         assert str(error)  # noqa: PT017 - both outcomes are right
+
+
+@given(st.integers(0, 10**12).map(lambda number: timedelta(milliseconds=number)))
+def test_a_duration_is_written_as_it_is_read(duration: timedelta) -> None:
+    """To the millisecond, which is as fine as people write."""
+    assert parse_duration(format_duration(duration)) == duration
+
+
+def test_a_duration_is_written_in_the_largest_units() -> None:
+    """As people would."""
+    assert format_duration(timedelta(days=14, minutes=90, milliseconds=5)) == "14d1h30m5ms"
+    assert format_duration(timedelta(0)) == "0s"
