@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from monitord.pinning.verdict import PinSetVerdict
 
     Endpoint = tuple[str, int]
+    _Entry = tuple[Outcome, list[Message]]
+
+
+_REFUSALS_IN_A_ROW = 3
 
 
 class Prober(Protocol):
@@ -182,7 +186,7 @@ class Backlog:
         """An empty backlog in front of ``store``."""
         self._store = store
         self._watcher = watcher
-        self._waiting: list[tuple[Outcome, list[Message]]] = []
+        self._waiting: list[_Entry] = []
         self._writing = asyncio.Lock()
 
     async def record(self, outcome: Outcome, messages: list[Message]) -> None:
@@ -191,28 +195,62 @@ class Backlog:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits, in one transaction. Rounds that end while one is being written share the next."""
+        """Write what waits, in one transaction. Rounds that end while one is being written share the next.
+
+        If it is refused, the outcomes are tried one by one, so that one which can never be written does not hold up
+        the others; after a few refusals in a row it is the store that is at fault, and all wait.
+        """
         async with self._writing:
             if not self._waiting:
                 return
-            taken = self._waiting
-            self._waiting = []
-            messages = [message for _, several in taken for message in several]
+            taken, self._waiting = self._waiting, []
             try:
-                await self._store.record([outcome for outcome, _ in taken], messages)
-            except MonitordError as error:
-                self._waiting = _compact(taken + self._waiting)
-                self._watcher.recorded(error)
-                return
+                refused, error = await self._write_singly(taken, await self._write(taken))
             except BaseException:
                 self._waiting = taken + self._waiting
                 raise
-        self._watcher.recorded(None)
+            self._waiting = _compact(refused + self._waiting)
+        self._watcher.recorded(error)
+        left = {id(entry) for entry in refused}
+        messages = [message for entry in taken if id(entry) not in left for message in entry[1]]
         if messages:
             self._watcher.queued(messages)
 
+    async def _write(self, entries: list[_Entry]) -> MonitordError | None:
+        try:
+            messages = [message for _, several in entries for message in several]
+            await self._store.record([outcome for outcome, _ in entries], messages)
+        except MonitordError as error:
+            return error
+        return None
 
-def _compact(waiting: list[tuple[Outcome, list[Message]]]) -> list[tuple[Outcome, list[Message]]]:
+    async def _write_singly(
+        self, entries: list[_Entry], error: MonitordError | None
+    ) -> tuple[list[_Entry], MonitordError | None]:
+        """What is refused even on its own, after the refusal ``error`` of all together, and the last refusal."""
+        if error is None or len(entries) == 1:
+            return (entries if error else []), error
+        refused: list[_Entry] = []
+        endpoints = set()
+        in_a_row = 0
+        for entry in entries:
+            endpoint = (entry[0].target.host, entry[0].target.port)
+            # What happened at one endpoint is written in its order or not at all.
+            if in_a_row >= _REFUSALS_IN_A_ROW or endpoint in endpoints:
+                refused.append(entry)
+                continue
+            again = await self._write([entry])
+            if again is None:
+                in_a_row = 0
+            else:
+                in_a_row += 1
+                error = again
+                refused.append(entry)
+                endpoints.add(endpoint)
+        return refused, (error if refused else None)
+
+
+def _compact(waiting: list[_Entry]) -> list[_Entry]:
     latest = {(outcome.target.host, outcome.target.port): position for position, (outcome, _) in enumerate(waiting)}
     return [
         entry

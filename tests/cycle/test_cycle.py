@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HOST = "api.example.com"
 KEY = (HOST, 443)
+OTHER = ("other.example.com", 443)
 MAIL = EmailSettings(("ops@example.com",), "monitord@example.com", SmtpSettings("127.0.0.1", 25, SmtpTls.NONE))
 
 
@@ -96,11 +97,14 @@ class FaultyStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.refuses = False
+        self.poison: str | None = None
 
     async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
         """Write, or refuse as a full disk does."""
         if self.refuses:
             raise MonitordError("disk full")
+        if any(outcome.target.host == self.poison for outcome in outcomes):
+            raise MonitordError("constraint failed")
         await self.store.record(outcomes, messages)
 
 
@@ -305,3 +309,20 @@ async def test_a_long_outage_writes_nothing_once_it_is_told(bench: Bench) -> Non
     streaks = await bench.store.load_streaks()
     assert await bench.round(()) == []
     assert await bench.store.load_streaks() == streaks
+
+
+async def test_an_outcome_that_can_never_be_written_holds_up_no_other(bench: Bench) -> None:
+    """Two endpoints wait; the store takes one of them and refuses the other for ever."""
+    other = replace(bench.settings.targets[KEY], host="other.example.com")
+    await bench.cycle.reconfigure(replace(bench.settings, targets={KEY: bench.settings.targets[KEY], OTHER: other}))
+    bench.faulty.refuses = True
+    bench.prober.script = [(bench.renewed,)]
+    await bench.cycle.run_round(OTHER)
+    assert await bench.round((bench.renewed,)) == ["pin_mismatch.firing"]
+    bench.faulty.refuses, bench.faulty.poison = False, "other.example.com"
+    await bench.cycle.flush()
+    assert bench.watcher.errors[-1] == "constraint failed"
+    assert await bench.outbox() == [("mail", "pin_mismatch.firing"), ("pager", "pin_mismatch.firing")]
+    bench.faulty.poison = None
+    await bench.cycle.flush()
+    assert bench.watcher.errors[-1] is None
