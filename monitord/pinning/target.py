@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,12 +24,47 @@ class ConnectAddress:
     port: int | None = None
 
 
+class StartTls(StrEnum):
+    """The protocol that an endpoint speaks before TLS, and in which TLS is asked for."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    FTP = "ftp"
+    LDAP = "ldap"
+    POSTGRES = "postgres"
+    XMPP = "xmpp"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that connects by CONNECT; user name and password, both or neither, are for it alone."""
+
+    host: str
+    port: int
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What proves who we are to a server that demands it.
+
+    ``chain`` is the DER of the certificate and then of its issuers; ``key`` is the private key to the first, as PKCS#8
+    in DER.
+    """
+
+    chain: tuple[bytes, ...] = field(repr=False)
+    key: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An endpoint as configured.
 
     ``host`` is lower-case and in its ASCII (IDNA) form, without a trailing dot, or an IP literal without brackets.
-    ``server_name`` is the name sent as SNI and checked in the certificate; None means ``host``.
+    ``server_name`` is the name sent as SNI and checked in the certificate; None means ``host``. ``send_server_name``
+    False sends none, which changes nothing about the check. ``starttls`` None is TLS from the first byte.
     ``interval`` is the time between two rounds.
     """
 
@@ -40,10 +76,14 @@ class Target:
     labels: Mapping[str, str] = field(default_factory=dict)
     pinsets: tuple[PinSet, ...] = ()
     trust: tuple[str, ...] = ("mozilla",)
+    starttls: StartTls | None = None
+    proxy: Proxy | None = None
+    client_certificate: ClientCertificate | None = None
+    send_server_name: bool = True
 
     @property
     def name(self) -> str:
-        """The name that the certificate must carry and that SNI announces."""
+        """The name that the certificate must carry, and that SNI announces if it announces one."""
         return self.server_name or self.host
 
     @property

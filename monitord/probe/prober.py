@@ -1,23 +1,27 @@
-"""One look at every address of a target: resolve, connect, shake hands, observe. It never judges."""
+"""One look at every address of a target and at every type of key there: what it shows, never what that means."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitord.pinning.observation import Failure, FailureReason, Observation
+from monitord.pinning.target import format_endpoint
 from monitord.probe.certificates import ChainReader
-from monitord.probe.connect import connect, disconnect, failure_of
+from monitord.probe.contexts import SEPARABLE, ClientCertificateUnusable, Contexts
+from monitord.probe.keytypes import KeyTypes
+from monitord.probe.look import Route, look
 from monitord.probe.resolve import LookupFailed, Resolver, address_order, is_ip_literal
-from monitord.probe.tls import Handshake, Seen, new_context, shake_hands
+from monitord.probe.stage import Seen
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from datetime import datetime
 
+    from monitord.pinning.certificate import KeyType
     from monitord.pinning.target import Target
 
 
@@ -34,18 +38,31 @@ class Prober:
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
         resolver: Resolver | None = None,
+        contexts: Contexts | None = None,
         max_connections: int = 200,
     ) -> None:
         """A prober with a resolver of its own unless one is given; it closes either."""
         self._now = now
         self._monotonic = monotonic
         self._resolver = resolver or Resolver()
+        self._contexts = contexts or Contexts()
         self._slots = asyncio.Semaphore(max_connections)
-        self._context = new_context()
         self._chains = ChainReader()
+        self._key_types = KeyTypes(SEPARABLE)
+
+    @property
+    def limitation(self) -> str | None:
+        """What cannot be seen with the libraries that are installed, a sentence for the log; None if there is none."""
+        return self._contexts.limitation
 
     async def observe(self, target: Target, *, timeout: timedelta | float) -> tuple[Observation, ...]:  # noqa: ASYNC109 - a budget for each connection, not for the call
         """What each address of the target shows, sorted by address; one observation without address if DNS fails.
+
+        An address has an observation for each type of key that it has: they are found out at first sight and then
+        remembered (see ``keytypes``). A type that has gone missing is an observation with a failure.
+
+        A proxy is left to look names up. Then the address is one of ``connect_to`` or, where there is none, that of
+        the proxy.
 
         ``timeout`` (seconds, if a number) is the deadline of each connection, DNS included; waiting for a free
         connection does not count. Whatever the network or the server does is an observation, never an exception.
@@ -53,64 +70,83 @@ class Prober:
         budget = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         began = self._monotonic()
         try:
-            endpoints = await self._endpoints(target, budget)
+            routes = await self._routes(target, budget)
         except LookupFailed as error:
-            failure = Failure(FailureReason.DNS, str(error))
+            failure = Failure(FailureReason.PROXY if target.proxy else FailureReason.DNS, str(error))
             return (Observation(self._now(), "", target.port, failure=failure, duration=self._monotonic() - began),)
         remaining = budget - (self._monotonic() - began)
-        if len(endpoints) == 1:
-            return (await self._observe_endpoint(target, *endpoints[0], remaining),)
+        if len(routes) == 1:
+            return await self._observe_address(routes[0], remaining)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._observe_endpoint(target, *endpoint, remaining)) for endpoint in endpoints]
-        return tuple(task.result() for task in tasks)
+            tasks = [group.create_task(self._observe_address(route, remaining)) for route in routes]
+        return tuple(observation for task in tasks for observation in task.result())
 
     def close(self) -> None:
         """Give up on lookups that are still under way."""
         self._resolver.close()
 
-    async def _endpoints(self, target: Target, budget: float) -> list[tuple[str, int]]:
-        """The addresses and ports to connect to, each once, in order. Raises LookupFailed."""
+    async def _routes(self, target: Target, budget: float) -> list[Route]:
+        """The ways to the addresses of a target, each once, in order of the addresses. Raises LookupFailed."""
+        proxy = target.proxy
+        announced = target.send_server_name and not is_ip_literal(target.name)
+        route = Route(
+            address="",
+            port=target.port,
+            name=target.name,
+            server_name=target.name if announced else None,
+            starttls=target.starttls,
+            client_certificate=target.client_certificate,
+            proxy=proxy,
+            destination=target.endpoint,
+            proxy_addresses=await self._resolver.resolve(proxy.host, budget) if proxy else (),
+        )
         if target.connect_to:
-            endpoints = {(given.address, given.port or target.port) for given in target.connect_to}
+            ends = {(given.address, given.port or target.port) for given in target.connect_to}
+        elif proxy and not is_ip_literal(target.host):
+            return [route]
         else:
-            endpoints = {(address, target.port) for address in await self._resolver.resolve(target.host, budget)}
-        return sorted(endpoints, key=lambda endpoint: (address_order(endpoint[0]), endpoint[1]))
+            ends = {(address, target.port) for address in await self._resolver.resolve(target.host, budget)}
+        return [
+            replace(route, address=address, port=port, destination=format_endpoint(address, port))
+            for address, port in sorted(ends, key=lambda end: (address_order(end[0]), end[1]))
+        ]
 
-    async def _observe_endpoint(self, target: Target, address: str, port: int, budget: float) -> Observation:
-        server_name = None if is_ip_literal(target.name) else target.name
+    async def _observe_address(self, route: Route, budget: float) -> tuple[Observation, ...]:
+        """An observation for each type of key, sorted by type; one without type where no key was seen at all."""
+        first = await self._observe(route, None, budget)
+        found = [first] if first.chain else []
+        for key_type in self._key_types.to_ask_for(route, first, self._monotonic()):
+            second = await self._observe(route, key_type, budget)
+            if self._key_types.counts(route, key_type, second, self._monotonic()):
+                found.append(second)
+        if not any(observation.chain for observation in found):
+            return (first,)
+        return tuple(sorted(found, key=lambda observation: observation.key_type or ""))
+
+    async def _observe(self, route: Route, asked: KeyType | None, budget: float) -> Observation:
+        """What one connection shows, to a client that takes ``asked`` only or, for None, any type of key."""
         async with self._slots:
             began = self._monotonic()
-            seen = await self._look(address, port, server_name, budget)
+            try:
+                context = self._contexts.get(asked, route.client_certificate)
+            except ClientCertificateUnusable as error:
+                seen, hop = Seen(failure=Failure(FailureReason.TLS_PROTOCOL, str(error))), route.hops[0][0]
+            else:
+                seen, hop = await look(route, context, budget)
             duration = self._monotonic() - began
         chain, unreadable = self._chains.read(seen.certificates)
+        failure = unreadable or seen.failure
+        if asked and chain and chain[0].key_type is not asked:
+            failure = failure or Failure(FailureReason.TLS_PROTOCOL, f"the server has no {asked} key to show")
+            chain = ()
         return Observation(
             at=self._now(),
-            address=address,
-            port=port,
+            address=route.address or hop,
+            port=route.port,
             chain=chain,
-            failure=unreadable or seen.failure,
-            key_type=chain[0].key_type if chain else None,
+            failure=failure,
+            key_type=chain[0].key_type if chain else asked,
             tls_version=seen.tls_version,
             cipher=seen.cipher,
             duration=duration,
         )
-
-    async def _look(self, address: str, port: int, server_name: str | None, budget: float) -> Seen:
-        """One connection from its first packet to its last, under one deadline."""
-        sock: socket.socket | None = None
-        handshake: Handshake | None = None
-        try:
-            async with asyncio.timeout(budget):
-                sock = await connect(address, port)
-                handshake = Handshake(self._context, server_name)
-                await shake_hands(sock, handshake)
-        except OSError as error:
-            phase = "connecting" if handshake is None else "the TLS handshake"
-            failure = failure_of(error, phase, budget)
-            if handshake is None:
-                return Seen(failure=failure)
-            handshake.fail(failure)
-        finally:
-            if sock is not None:
-                disconnect(sock, abort=handshake is None or not handshake.ended or handshake.failure is not None)
-        return handshake.result()

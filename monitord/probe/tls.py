@@ -1,6 +1,5 @@
 """A TLS handshake that looks: whatever chain the server presents is seen, whether or not anyone would trust it.
 
-``Handshake`` is sans-I/O: bytes in, bytes out, no socket and no clock. ``shake_hands`` carries its bytes over a socket.
 Three things differ from a client that wants to talk:
 
 1. Nothing is verified, and old ciphers and keys are put up with: a bad chain must be seen to be judged.
@@ -13,27 +12,18 @@ No callback is ever given to OpenSSL: callbacks need executable memory, which a 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from OpenSSL import SSL, crypto
 
 from monitord.pinning.observation import Failure, FailureReason
-
-if TYPE_CHECKING:
-    import socket
+from monitord.probe.stage import Seen
 
 MAX_CERTIFICATES = 20
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_READ = 1024 * 1024
 
-# No DHE: the server chooses the group, and one of 10,000 bits keeps the event loop busy for a second. The clients
-# that enforce pins do not offer it either. SECLEVEL=0 admits small keys and SHA-1 signatures.
-_CIPHERS = b"DEFAULT:!kDHE:!PSK:!SRP:@SECLEVEL=0"
-_READ_SIZE = 16 * 1024
 _OUTPUT_SIZE = 64 * 1024
 _BEGINNING = 24
 _TLS_RECORD_TYPES = range(20, 25)
@@ -52,42 +42,17 @@ _ALERTS_WITHOUT_THE_WORD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a handshake showed: the DER of the certificates as sent, leaf first, and the failure that ended it, if any.
-
-    ``tls_version`` is spelled "TLSv1.3"; it and ``cipher`` are None where nothing was agreed on.
-    """
-
-    certificates: tuple[bytes, ...] = ()
-    failure: Failure | None = None
-    tls_version: str | None = None
-    cipher: str | None = None
-
-
-def new_context() -> SSL.Context:
-    """The settings of every handshake; costly to make, so one is shared by all."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_cipher_list(_CIPHERS)
-    context.set_verify(SSL.VERIFY_NONE)
-    # A resumed session carries no chain.
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_options(SSL.OP_NO_TICKET | SSL.OP_LEGACY_SERVER_CONNECT | SSL.OP_NO_COMPRESSION)
-    return context
-
-
 class Handshake:
-    """One handshake as a client.
+    """One handshake as a client: the last ``Stage`` of a connection. No bytes make it raise.
 
-    Send ``output()``, pass what arrives to ``receive``, until ``ended``; then send ``output()`` once more and take
-    ``result()``. No bytes make it raise.
+    What was seen is its ``result()``, whether or not it has ended.
     """
 
-    __slots__ = ("_beginning", "_connection", "_received", "ended", "failure")
+    __slots__ = ("_beginning", "_connection", "_received", "ended", "failure", "name")
 
     def __init__(self, context: SSL.Context, server_name: str | None) -> None:
         """A handshake that announces ``server_name`` (ASCII, no IP address), or no name."""
+        self.name = "the TLS handshake"
         self.ended = False
         self.failure: Failure | None = None
         self._received = 0
@@ -97,6 +62,11 @@ class Handshake:
             self._connection.set_tlsext_host_name(server_name.encode("ascii"))
         self._connection.set_connect_state()
         self._advance()
+
+    @property
+    def rest(self) -> bytes:
+        """Nothing is handed on: this is the last stage."""
+        return b""
 
     def output(self) -> bytes:
         """The bytes to send now; they are handed out once."""
@@ -117,6 +87,10 @@ class Handshake:
             self._beginning += data[: _BEGINNING - len(self._beginning)]
         self._connection.bio_write(data)
         self._advance()
+
+    def closed(self) -> None:
+        """Take in that the server has closed the connection; ignored once ended."""
+        self.fail(Failure(FailureReason.RESET, "the server closed the connection during the TLS handshake"))
 
     def fail(self, failure: Failure) -> None:
         """End it for a reason outside the TLS protocol; ignored once ended."""
@@ -184,23 +158,3 @@ def _alert_name(faults: list[tuple[str, str, str]]) -> str | None:
             return alert["name"].replace(" ", "_")
     # In the TLS part of OpenSSL only alerts have no text, those whose number it does not know.
     return "unknown" if ("SSL routines", "", "") in faults else None
-
-
-async def shake_hands(sock: socket.socket, handshake: Handshake) -> None:
-    """Carry a handshake to its end over a connected, non-blocking socket. Raises OSError if the connection breaks."""
-    loop = asyncio.get_running_loop()
-    while not handshake.ended:
-        # A server may have sent an alert and gone: then sending fails, but what it sent can still be read.
-        with suppress(ConnectionError):
-            await loop.sock_sendall(sock, handshake.output())
-        data = await loop.sock_recv(sock, _READ_SIZE)
-        if not data:
-            detail = "the server closed the connection during the TLS handshake"
-            handshake.fail(Failure(FailureReason.RESET, detail))
-        handshake.receive(data)
-        if len(data) == _READ_SIZE:
-            # Reading what is there does not yield to other probes, so a server that floods would hold them up.
-            await asyncio.sleep(0)
-    # The last bytes (Finished and close_notify, or an alert) are few: if they do not fit at once, never mind.
-    with suppress(OSError):
-        sock.send(handshake.output())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ async def test_the_name_is_announced(authority: Authority, prober: Prober) -> No
         (by_host,) = await prober.observe(target_of(server), timeout=LONG)
         (by_name,) = await prober.observe(target_of(server, host="b.test", server_name=HOST), timeout=LONG)
         (default,) = await prober.observe(target_of(server, host="b.test"), timeout=LONG)
-    assert server.names == [HOST, HOST, "b.test"]
+    assert list(dict.fromkeys(server.names)) == [HOST, "b.test"]
     assert by_host.chain == by_name.chain == (authority.leaf.certificate,)
     assert default.chain == (authority.other_leaf.certificate,)
 
@@ -99,7 +100,15 @@ async def test_no_name_is_announced_for_an_ip_literal(authority: Authority, prob
         (seen,) = await prober.observe(Target(address, server.port), timeout=LONG)
     assert seen.address == address
     assert seen.chain
-    assert server.names == [None]
+    assert set(server.names) == {None}
+
+
+async def test_no_name_is_announced_where_none_is_wanted(authority: Authority, prober: Prober) -> None:
+    """A server that has a certificate of its own for clients without SNI shows that one."""
+    with TlsServer(authority.other_leaf, sites={HOST: Site(authority.leaf)}) as server:
+        (seen,) = await prober.observe(replace(target_of(server), send_server_name=False), timeout=LONG)
+    assert seen.chain == (authority.other_leaf.certificate,)
+    assert set(server.names) == {None}
 
 
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])

@@ -16,7 +16,9 @@ from OpenSSL._util import lib
 
 from monitord.pinning.observation import Failure, FailureReason
 from monitord.pki import issue, new_key, pem_of
-from monitord.probe.tls import Handshake, new_context, shake_hands
+from monitord.probe.contexts import Contexts
+from monitord.probe.stage import carry
+from monitord.probe.tls import Handshake
 from tests.probe.conftest import HOST
 from tests.support.tlsserver import alert, http_answer, server_hello_with
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.probe.conftest import Authority
 
-CONTEXT = new_context()
+CONTEXT = Contexts().get()
 # The property tests take the authority, which never changes, from a fixture.
 PROPERTY = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -182,7 +184,7 @@ async def test_an_alert_is_read_although_sending_fails() -> None:
         theirs.sendall(alert(40))
         theirs.close()
         handshake = Handshake(CONTEXT, HOST)
-        await shake_hands(ours, handshake)
+        await carry(ours, handshake)
     assert handshake.failure == Failure(FailureReason.TLS_ALERT, "the server sent the alert handshake_failure")
 
 
@@ -204,6 +206,6 @@ async def test_a_flood_lets_others_run() -> None:
         sent = theirs.send(ignored * 8000)
         theirs.shutdown(socket.SHUT_WR)
         counting = asyncio.create_task(count_turns())
-        await shake_hands(ours, Handshake(CONTEXT, HOST))
+        await carry(ours, Handshake(CONTEXT, HOST))
         counting.cancel()
     assert turns >= sent // (16 * 1024)

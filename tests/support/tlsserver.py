@@ -129,43 +129,54 @@ class LocalServer:
 
 @dataclass(frozen=True)
 class Site:
-    """What a server presents: a leaf with its key, then these certificates in this order."""
+    """What a server presents: a leaf with its key, then these certificates in this order.
+
+    ``other`` is presented instead to clients that prefer its type of key.
+    """
 
     leaf: Issued
     extra: Sequence[Certificate] = field(default_factory=tuple)
+    other: Site | None = None
 
 
 class TlsServer(LocalServer):
     """A TLS server that presents ``leaf`` and then ``extra``, whatever they are; ``present`` swaps them.
 
-    ``sites`` maps SNI names to what is presented for them instead. ``tls`` is "1.2" (only that) or "1.3" (both).
-    ``demand_client_certificate`` refuses clients that bring none. ``handshakes`` counts completed handshakes;
-    ``names`` are the SNI names received (None: none sent), ``resumed`` tells if any session was resumed.
+    ``other`` is what it has beside that for clients of another type of key. ``sites`` maps SNI names to what is
+    presented for them instead. ``tls`` is "1.2" (only that) or "1.3" (both). ``before`` is played before TLS begins.
+    ``demand_client_certificate`` refuses clients that bring none, or one that was not issued by ``client_authority``.
+    ``handshakes`` counts completed handshakes; ``names`` are the SNI names received (None: none sent), ``clients`` the
+    DER of the client certificates, ``resumed`` tells if any session was resumed.
     """
 
     def __init__(
         self,
         leaf: Issued,
         *extra: Certificate,
+        other: Site | None = None,
         sites: Mapping[str, Site] | None = None,
         tls: str = "1.3",
+        before: Sequence[Behaviour] = (),
         demand_client_certificate: bool = False,
+        client_authority: Issued | None = None,
         addresses: Sequence[str] = LOOPBACK,
         port: int = 0,
     ) -> None:
         """A server that is not listening yet."""
-        super().__init__(self._talk, addresses=addresses, port=port)
+        super().__init__(*before, self._talk, addresses=addresses, port=port)
         self.handshakes = 0
         self.names: list[str | None] = []
+        self.clients: list[bytes | None] = []
         self.resumed = False
         self._tls = tls
         self._demand_client_certificate = demand_client_certificate
+        self._client_authority = client_authority or leaf
         self._sites = {name: self._context(site) for name, site in (sites or {}).items()}
-        self._default = self._context(Site(leaf, extra))
+        self._default = self._context(Site(leaf, extra, other))
 
-    def present(self, leaf: Issued, *extra: Certificate) -> None:
+    def present(self, leaf: Issued, *extra: Certificate, other: Site | None = None) -> None:
         """From the next connection on, present these certificates instead."""
-        self._default = self._context(Site(leaf, extra))
+        self._default = self._context(Site(leaf, extra, other))
 
     def wait_for_handshakes(self, count: int) -> None:
         """Block until ``count`` handshakes were completed since the start."""
@@ -175,6 +186,7 @@ class TlsServer(LocalServer):
         with self._default.wrap_socket(sock.dup(), server_side=True) as connection:
             with self._changed:
                 self.handshakes += 1
+                self.clients.append(connection.getpeercert(binary_form=True))
                 self.resumed = self.resumed or bool(connection.session_reused)
                 self._changed.notify_all()
             while connection.recv(4096):
@@ -185,14 +197,12 @@ class TlsServer(LocalServer):
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak keys may be presented too
         if self._tls == "1.2":
             context.maximum_version = ssl.TLSVersion.TLSv1_2
-        with tempfile.TemporaryDirectory() as directory:
-            chain, key = Path(directory, "chain.pem"), Path(directory, "key.pem")
-            chain.write_bytes(b"".join(_pem(der) for der in (site.leaf.certificate, *site.extra)))
-            key.write_bytes(site.leaf.key_pem)
-            context.load_cert_chain(chain, key)
-            if self._demand_client_certificate:
-                context.verify_mode = ssl.CERT_REQUIRED
-                context.load_verify_locations(chain)
+        for one in (site, site.other):
+            if one is not None:
+                _load(context, one)
+        if self._demand_client_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=self._client_authority.certificate.der)
         context.sni_callback = self._choose
         return context
 
@@ -200,6 +210,13 @@ class TlsServer(LocalServer):
         self.names.append(name)
         if name in self._sites:
             connection.context = self._sites[name]
+
+
+def _load(context: ssl.SSLContext, site: Site) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        chain = b"".join(_pem(certificate) for certificate in (site.leaf.certificate, *site.extra))
+        Path(file.name).write_bytes(chain + site.leaf.key_pem)
+        context.load_cert_chain(file.name)
 
 
 def say_nothing(_: socket.socket, stopping: threading.Event) -> None:
@@ -246,6 +263,20 @@ def send(data: bytes) -> Behaviour:
     return behave
 
 
+def converse(*turns: tuple[bytes, bytes]) -> Behaviour:
+    """Wait for the first of each pair to arrive, exactly, and send the second."""
+
+    def behave(sock: socket.socket, _: threading.Event) -> None:
+        for expected, answer in turns:
+            arrived = b""
+            while len(arrived) < len(expected):
+                arrived += sock.recv(len(expected) - len(arrived)) or _nothing_more()
+            assert arrived == expected
+            sock.sendall(answer)
+
+    return behave
+
+
 def http_answer() -> bytes:
     """What a web server without TLS answers to a TLS client."""
     return b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
@@ -265,6 +296,10 @@ def server_hello_with(*certificates: bytes) -> bytes:
     )
     entries = b"".join(len(certificate).to_bytes(3) + certificate for certificate in certificates)
     return _records(_message(2, hello)) + _records(_message(11, len(entries).to_bytes(3) + entries))
+
+
+def _nothing_more() -> bytes:
+    raise ConnectionError("the client has gone")
 
 
 def _message(kind: int, body: bytes) -> bytes:
