@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitord.config.faults import shown
 from monitord.pinning.pins import Client, PinSet
-from monitord.pinning.target import Target, format_endpoint
+from monitord.pinning.target import DEFAULT_PORT, Target, format_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,11 +64,18 @@ class Registered:
             labels=entry.labels,
             pinsets=self._pinsets(file, at, entry, trust, findings),
             trust=trust,
+            starttls=entry.starttls,
+            proxy=entry.way(),
+            client_certificate=entry.client_certificate.value() if entry.client_certificate else None,
+            send_server_name=entry.sni,
         )
         self.targets.append(target)
         if not target.pinsets:
             message = f"{name} has no pins, so only its chain is judged"
             findings.warnings.append(file.fault((*at, "host"), message))
+        if entry.starttls is not None and entry.port == DEFAULT_PORT:
+            message = f"{entry.starttls} at port {DEFAULT_PORT} is unusual; is port missing?"
+            findings.warnings.append(file.fault((*at, "starttls"), message))
         if entry.interval is not None and entry.interval <= self.timeout:
             message = f"the interval of {name} is not longer than the timeout, so rounds may be late"
             findings.warnings.append(file.fault((*at, "interval"), message))

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from monitord.config.clientcertificates import ClientCertificateError, PrivateKey, read_chain, read_private_key
 from monitord.config.environment import Expanded
 from monitord.config.faults import UnfitError, shown
 from monitord.config.hosts import MAX_PORT, parse_connect_address, parse_host, parse_listen
 from monitord.config.later import NOT_YET, REFUSAL
+from monitord.config.proxies import parse_proxy
 from monitord.config.receivers import ReceiverError, WebhookSettings, decode_webhook_secret, parse_mail_address
 from monitord.config.secret import Secret
 from monitord.config.secretfiles import SecretFileError, read_secret
 from monitord.config.times import parse_duration, parse_time
 from monitord.config.truststores import TrustStoreError, TrustStoreReader
+from monitord.pinning.certificate import Certificate
 from monitord.pinning.incident import Severity
 from monitord.pinning.pins import Pin, PinSpellingError, parse_pin
-from monitord.pinning.target import ConnectAddress
+from monitord.pinning.target import ConnectAddress, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -183,6 +186,22 @@ def _signing_secret(secret: Secret) -> Secret:
     return secret
 
 
+def _chain_file(value: object, info: ValidationInfo) -> tuple[Certificate, ...]:
+    name = _text(value, "the path of a file")
+    try:
+        return read_chain(_surroundings(info).base / name)
+    except ClientCertificateError as error:
+        raise unusable_file(name, error) from error
+
+
+def _private_key_file(value: object, info: ValidationInfo) -> PrivateKey:
+    name, around = _text(value, "the path of a file"), _surroundings(info)
+    try:
+        return read_private_key(around.base / name, around.environment)
+    except (ClientCertificateError, SecretFileError) as error:
+        raise unusable_file(name, error) from error
+
+
 def _ca_file(value: object, info: ValidationInfo) -> Path:
     name, around = _text(value, "the path of a file"), _surroundings(info)
     path = around.base / name
@@ -221,4 +240,7 @@ Password = Annotated[Secret, PlainValidator(_password)]
 SecretFile = Annotated[Secret, PlainValidator(_secret_file)]
 SigningSecretFile = Annotated[Secret, PlainValidator(_secret_file), AfterValidator(_signing_secret)]
 CaFile = Annotated[Path, PlainValidator(_ca_file)]
+ChainFile = Annotated[tuple[Certificate, ...], PlainValidator(_chain_file)]
+PrivateKeyFile = Annotated[PrivateKey, PlainValidator(_private_key_file)]
+ProxyUrl = Annotated[Proxy, _parsed(parse_proxy, "a proxy; write it like http://proxy.example.com:3128")]
 Url = Annotated[Secret, _parsed(_url, "a URL")]

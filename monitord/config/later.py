@@ -7,8 +7,6 @@ NOT_YET = frozenset(
     {
         "discovery",
         "domains.pinsets.from",
-        "domains.proxy",
-        "domains.starttls",
         "heartbeat",
         "receivers.webhook.format=alertmanager",
         "receivers.webhook.format=pagerduty",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from monitord.config.faults import UnfitError
 from monitord.config.fields import (
     GIVEN,
     CaFile,
+    ChainFile,
     Connect,
     Expiry,
     FilePattern,
@@ -22,6 +24,8 @@ from monitord.config.fields import (
     Password,
     Pins,
     Port,
+    PrivateKeyFile,
+    ProxyUrl,
     SecretFile,
     Severities,
     Share,
@@ -43,7 +47,7 @@ from monitord.config.receivers import (
 )
 from monitord.config.settings import AlertSettings, ProbeSettings, WebSettings
 from monitord.pinning.pins import Client
-from monitord.pinning.target import DEFAULT_INTERVAL, DEFAULT_PORT
+from monitord.pinning.target import DEFAULT_INTERVAL, DEFAULT_PORT, ClientCertificate, Proxy, StartTls
 
 _ALERTS, _PROBING, _WEB = AlertSettings(), ProbeSettings(), WebSettings()  # the defaults
 _SMTP_PORTS = {SmtpTls.STARTTLS: 587, SmtpTls.IMPLICIT: 465, SmtpTls.NONE: 25}
@@ -81,13 +85,36 @@ class PinSetEntry(Section):
         return self.client is Client.APPLE
 
 
+class ClientCertificateEntry(Section):
+    """``client_certificate:`` of a domain."""
+
+    cert_file: ChainFile
+    key_file: PrivateKeyFile
+
+    @model_validator(mode="after")
+    def _refuse_a_foreign_key(self) -> ClientCertificateEntry:
+        if not self.key_file.belongs_to(self.cert_file[0]):
+            message = "the key in key_file is not that of the first certificate in cert_file"
+            raise UnfitError(self, "", message)
+        return self
+
+    def value(self) -> ClientCertificate:
+        """The client certificate as a value."""
+        return ClientCertificate(tuple(certificate.der for certificate in self.cert_file), self.key_file.der)
+
+
 class DomainEntry(Section):
     """An item of ``domains:``, here or in an included file."""
 
     host: Host
     port: Port = DEFAULT_PORT
     server_name: Annotated[Host | None, GIVEN] = None
+    sni: bool = True
     connect_to: list[Connect] = []
+    starttls: Annotated[StartTls | None, one_of(StartTls, "domains.starttls")] = None
+    proxy: Annotated[ProxyUrl | None, GIVEN] = None
+    proxy_password_file: Annotated[SecretFile | None, GIVEN] = None
+    client_certificate: Annotated[ClientCertificateEntry | None, GIVEN] = None
     interval: Annotated[timedelta | None, duration("5s", "365d")] = None
     labels: Labels = Field(default_factory=dict)
     pins: Annotated[Pins | None, GIVEN] = None
@@ -99,6 +126,24 @@ class DomainEntry(Section):
         if self.pins is not None and self.pinsets is not None:
             raise UnfitError(self, "", "pins and pinsets exclude each other; move the pins into a pin set")
         return self
+
+    @model_validator(mode="after")
+    def _refuse_half_a_login(self) -> DomainEntry:
+        username = self.proxy.username if self.proxy else None
+        password = self.proxy.password if self.proxy else None
+        if self.proxy_password_file is not None and username is None:
+            raise UnfitError(self, "", "proxy_password_file needs a proxy with a user name: http://USER@HOST:PORT")
+        if self.proxy_password_file is not None and password is not None:
+            raise UnfitError(self, "", "proxy has a password already; keep proxy_password_file")
+        if username is not None and password is None and self.proxy_password_file is None:
+            raise UnfitError(self, "", "proxy has a user name and no password; name the file: proxy_password_file")
+        return self
+
+    def way(self) -> Proxy | None:
+        """The proxy with its password."""
+        if self.proxy is None or self.proxy_password_file is None:
+            return self.proxy
+        return replace(self.proxy, password=self.proxy_password_file.reveal())
 
 
 class SmtpEntry(Section):

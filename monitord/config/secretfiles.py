@@ -22,10 +22,28 @@ class SecretFileError(MonitordError):
 
 
 def read_secret(path: Path, environment: Mapping[str, str]) -> Secret:
-    """The secret in a file, without the line end at its end.
+    """The secret in a file of one line, without the line end; found as by ``read_secret_bytes``.
 
-    Where there is no such file, the one of the same name in ``$CREDENTIALS_DIRECTORY`` is read, as systemd provides
-    it. Raises SecretFileError.
+    Raises SecretFileError.
+    """
+    found, content = read_secret_bytes(path, environment)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SecretFileError(f"{found} is not UTF-8 text") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise SecretFileError(f"{found} is empty")
+    if _CONTROL.search(text):
+        raise SecretFileError(f"{found} holds more than one line of text")
+    return Secret(text)
+
+
+def read_secret_bytes(path: Path, environment: Mapping[str, str]) -> tuple[Path, bytes]:
+    """The file that was found and what it holds.
+
+    Where there is no file at ``path``, the one of the same name in ``$CREDENTIALS_DIRECTORY`` is read, as systemd
+    provides it. Raises SecretFileError.
     """
     directory = environment.get("CREDENTIALS_DIRECTORY")
     credential = Path(directory) / path.name if directory else None
@@ -38,14 +56,6 @@ def read_secret(path: Path, environment: Mapping[str, str]) -> Secret:
             found = credential
         else:
             raise SecretFileError(f"there is no file {path}, nor {credential}")
-        text = read_capped(found, limit=_MOST_BYTES).decode("utf-8")
+        return found, read_capped(found, limit=_MOST_BYTES)
     except OSError as error:
         raise SecretFileError(f"{error.filename or path}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise SecretFileError(f"{found} is not UTF-8 text") from None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise SecretFileError(f"{found} is empty")
-    if _CONTROL.search(text):
-        raise SecretFileError(f"{found} holds more than one line of text")
-    return Secret(text)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from monitord.config.document import Document
 
-_UNSHOWN = frozenset({"receivers.email.smtp.password", "receivers.webhook.url", "store"})  # may hold a credential
+# What may hold a credential.
+_UNSHOWN = frozenset({"domains.proxy", "receivers.email.smtp.password", "receivers.webhook.url", "store"})
 
 _EXPECTED = {
     "bool_type": "true or false",
