@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.5
 _STALLED_SECONDS = 60.0
 _MAINTENANCE_SECONDS = 5.0
+_LOOKUP_THREADS = 32
 _WRITE_CHECK_SECONDS = 60.0
 _DRAIN_ROUNDS_SECONDS = 5.0  # a round that is cut off is made up for at the next start
 _DRAIN_RELAY_SECONDS = 10.0
@@ -107,6 +109,8 @@ class Daemon:
         self._configuration = load(self._path, environment=self._environ)
         configuration = self._configuration
         loop = asyncio.get_running_loop()
+        # Mail and webhooks look their servers up here; a look-up that hangs must not hold up another receiver's.
+        loop.set_default_executor(ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="lookup"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         # From the first moment on, since it would end the process; what comes before the start is heeded after it.
