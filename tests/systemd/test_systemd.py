@@ -97,10 +97,10 @@ async def test_without_a_listener_nothing_happens(address: str) -> None:
 @pytest.mark.parametrize(
     ("usec", "pid", "seconds"),
     [
-        ("120000000", str(os.getpid()), 120.0),
+        pytest.param("120000000", str(os.getpid()), 120.0, id="for this process"),
         ("120000000", None, 120.0),
         ("500000", "", 0.5),
-        ("120000000", str(os.getpid() + 1), None),
+        pytest.param("120000000", str(os.getpid() + 1), None, id="for another process"),
         (None, None, None),
         ("0", None, None),
         ("soon", None, None),
