@@ -38,7 +38,9 @@ def test_the_unit_says_what_the_daemon_relies_on() -> None:
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     """Every setting is known to the systemd of Debian 12, once the program it starts exists."""
     copy = tmp_path / "monitord.service"
-    copy.write_text(UNIT.read_text("utf-8").replace("ExecStart=/opt/monitord/bin/monitord", "ExecStart=/bin/true"), "utf-8")
+    copy.write_text(
+        UNIT.read_text("utf-8").replace("ExecStart=/opt/monitord/bin/monitord", "ExecStart=/bin/true"), "utf-8"
+    )
     run = subprocess.run(["/usr/bin/systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
