@@ -40,7 +40,7 @@ def mismatch() -> Delivery:
     ]
     verdicts = judge(target, seen, {"mozilla": TrustStore("mozilla", [root])}, NOW)
     policy = Policy(2, 3, timedelta(days=14), timedelta(days=30), timedelta(hours=4))
-    held = conditions([verdicts, verdicts], Streaks{}, (), NOW, policy)
+    held = conditions([verdicts, verdicts], Streaks(), {}, NOW, policy)
     (step,) = decide({}, held, NOW, policy)
     body: dict[str, Any] = event_body(step)
     message = Message(step.incident.id, step.number, RECEIVER, body, step.at)
