@@ -4,6 +4,9 @@ A server with an RSA and an ECDSA certificate chooses by the signature algorithm
 also by the cipher suites. pyOpenSSL has no public call for the former, but its binding to OpenSSL has one. That it is
 there and works is tested before it is relied on, by reading what would be sent. Without it, one type of key is asked
 for by cipher suites alone, hence in TLS 1.2 only.
+
+OpenSSL signs with these algorithms too. So a client certificate is not shown if its key is of another type than the one
+that is asked for; the server has shown its chain before that.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from OpenSSL import SSL, crypto
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from OpenSSL import SSL
 
 from monitord.errors import MonitordError
 from monitord.pinning.certificate import KeyType
@@ -161,12 +166,12 @@ def _set_algorithms(context: SSL.Context, algorithms: bytes) -> bool:
 
 def _use(context: SSL.Context, client_certificate: ClientCertificate) -> None:
     try:
-        leaf, *issuers = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in client_certificate.chain)
+        leaf, *issuers = map(x509.load_der_x509_certificate, client_certificate.chain)
         context.use_certificate(leaf)
         for issuer in issuers:
             context.add_extra_chain_cert(issuer)
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_ASN1, client_certificate.key))
-    except (SSL.Error, crypto.Error, ValueError) as error:
+        context.use_privatekey(load_der_private_key(client_certificate.key, None))  # type: ignore[arg-type]  # else TypeError
+    except (SSL.Error, ValueError, TypeError) as error:
         raise ClientCertificateUnusable("OpenSSL does not take the client certificate with its key") from error
 
 
