@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from monitord.config.receivers import Receiver
+    from monitord.pinning.certificate import Certificate
     from monitord.pinning.conditions import Policy
     from monitord.pinning.incident import Incident, IncidentKey, Transition
     from monitord.pinning.observation import Observation
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 _REFUSALS_IN_A_ROW = 3
+_REMEMBERED = 200
 
 
 class Prober(Protocol):
@@ -106,6 +108,7 @@ class Cycle:
         for key, incident in incidents.items():
             self._incidents.setdefault((key.host, key.port), {})[key] = incident
         self._streaks = dict(streaks)
+        self._intermediates: dict[Certificate, None] = {}
         self._backlog = Backlog(store, watcher)
 
     @property
@@ -124,7 +127,9 @@ class Cycle:
         attempts: list[tuple[tuple[Observation, ...], tuple[PinSetVerdict, ...]]] = []
         while not attempts or wants_another_attempt([verdicts for _, verdicts in attempts], known, settings.policy):
             observations = await self._prober.observe(target, timeout=settings.timeout)
-            attempts.append((observations, judge(target, observations, settings.trust, self._now())))
+            self._remember(observations)
+            remembered = tuple(self._intermediates)
+            attempts.append((observations, judge(target, observations, settings.trust, self._now(), remembered)))
         if self._settings.targets.get(endpoint) != target:
             return None  # what was seen belongs to a registration that is no longer in force
         known = self._incidents.get(endpoint, {})  # it may have been taken out, closed, and put back meanwhile
@@ -155,6 +160,15 @@ class Cycle:
     async def flush(self) -> None:
         """Try to write what the store refused before."""
         await self._backlog.flush()
+
+    def _remember(self, observations: Iterable[Observation]) -> None:
+        """Keep the intermediates that endpoints present, the latest ones: others may forget to present them."""
+        for observation in observations:
+            for certificate in observation.chain[1:]:
+                self._intermediates.pop(certificate, None)
+                self._intermediates[certificate] = None
+        while len(self._intermediates) > _REMEMBERED:
+            del self._intermediates[next(iter(self._intermediates))]
 
     def _apply(self, endpoint: Endpoint, steps: Iterable[Transition]) -> None:
         left = after(self._incidents.get(endpoint, {}), steps)

@@ -17,21 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from monitord.pinning.certificate import Certificate
     from monitord.pinning.observation import Observation
     from monitord.pinning.target import Target
     from monitord.pinning.trust import TrustStore
 
 
 def judge(
-    target: Target, observations: Sequence[Observation], trust: Mapping[str, TrustStore], now: datetime
+    target: Target,
+    observations: Sequence[Observation],
+    trust: Mapping[str, TrustStore],
+    now: datetime,
+    remembered: Sequence[Certificate] = (),
 ) -> tuple[PinSetVerdict, ...]:
     """One verdict for each pin set: the worst over all observations and all trust stores of the set.
 
     A target without pin sets is judged on trust alone, under the name "default". ``trust`` must hold every store that
     the pin sets name. An observation without a chain is ``undetermined``, with its failure as the reason.
+    ``remembered`` are intermediates seen elsewhere: they change no verdict, since a device may not have met them, but
+    the reason for an incomplete chain says who could connect with them.
     """
     pinsets = target.pinsets or (PinSet("default", trust=target.trust),)
-    return tuple(_judge_pinset(target, pinset, observations, trust, now) for pinset in pinsets)
+    return tuple(_judge_pinset(target, pinset, observations, trust, now, tuple(remembered)) for pinset in pinsets)
 
 
 def judge_before_deployment(
@@ -72,10 +79,11 @@ def _judge_pinset(
     observations: Sequence[Observation],
     trust: Mapping[str, TrustStore],
     now: datetime,
+    remembered: tuple[Certificate, ...],
 ) -> PinSetVerdict:
     rule = RULES[pinset.client]
     judgements = tuple(
-        rule(observation, Presented(observation.chain, target.name, trust[store], now), pinset)
+        rule(observation, Presented(observation.chain, target.name, trust[store], now, remembered), pinset)
         if observation.chain
         else _unseen(observation, store)
         for store in pinset.trust

@@ -19,6 +19,7 @@ from monitord.pinning.observation import Failure, FailureReason, Observation
 from monitord.pinning.pins import PinSet
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
+from monitord.pinning.verdict import Verdict
 from monitord.store.store import Store
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Bench:
         self.url = f"sqlite:///{directory}/monitord.db"
         self.clock = Clock()
         self.prober = ScriptedProber(self.clock)
-        root = pki.issue("Root")
+        self.root = root = pki.issue("Root")
         self.leaf = pki.issue(HOST, issuer=root, names=[HOST])
         self.renewed = pki.issue(HOST, issuer=root, names=[HOST])
         target = Target(HOST, pinsets=(PinSet("app", pins=(self.leaf.certificate.pin,), trust=("test",)),))
@@ -326,3 +327,20 @@ async def test_an_outcome_that_can_never_be_written_holds_up_no_other(bench: Ben
     bench.faulty.poison = None
     await bench.cycle.flush()
     assert bench.watcher.errors[-1] is None
+
+
+async def test_an_intermediate_seen_elsewhere_is_named_where_it_is_missing(bench: Bench) -> None:
+    """Another endpoint presented it, so devices may have it: the sentence says which clients could connect."""
+    intermediate = pki.issue("Intermediate", issuer=bench.root)
+    leaf = pki.issue(HOST, issuer=intermediate, names=[HOST])
+    other = replace(bench.settings.targets[KEY], host="other.example.com")
+    await bench.cycle.reconfigure(replace(bench.settings, targets={KEY: bench.settings.targets[KEY], OTHER: other}))
+    bench.prober.script = [(leaf, intermediate)]
+    await bench.cycle.run_round(OTHER)
+    bench.prober.script = [(leaf,)]
+    outcome = await bench.cycle.run_round(KEY)
+    assert outcome is not None
+    assert outcome.verdicts[0].verdict is Verdict.UNDETERMINED
+    assert (
+        "devices that have cached or fetch CN=Intermediate (Android, Apple) can connect" in outcome.verdicts[0].reason
+    )
