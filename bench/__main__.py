@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from bench.daemon_load import measure
+from bench import daemon_load, pathological
 
 if __name__ == "__main__":
-    measure(
+    pathological.measure()
+    daemon_load.measure(
         seconds=int(sys.argv[1]) if len(sys.argv) > 1 else 60,
         endpoints=int(sys.argv[2]) if len(sys.argv) > 2 else 200,
     )
