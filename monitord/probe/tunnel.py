@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TUNNEL = "CONNECT at the proxy"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (?P<code>\d{3})(?: .*)?")
-_WANTS_LOGIN = b"407"
+_WANTS_LOGIN = (b"407", b"401")  # the latter from tinyproxy, for a wrong login
 
 
 def ask_for_tunnel(proxy: Proxy, destination: str, *, greeting_may_follow: bool) -> Dialogue:
@@ -38,7 +38,7 @@ def _connect(proxy: Proxy, destination: str, greeting_may_follow: bool, incoming
         raise Refused(f"the proxy does not speak HTTP, it said {quoted(answer)}")
     while line:
         line = (yield from read_until(incoming, b"\n")).removesuffix(b"\r")
-    if status["code"] == _WANTS_LOGIN:
+    if status["code"] in _WANTS_LOGIN:
         had = "does not accept the user name and password" if proxy.username is not None else "wants a user name"
         raise Refused(f"the proxy {had}: {quoted(answer)}")
     if not status["code"].startswith(b"2"):

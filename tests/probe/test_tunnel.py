@@ -135,12 +135,13 @@ async def test_a_proxy_that_does_not_connect_is_quoted(prober: Prober, answer: b
     assert (seen.address, seen.chain) == ("127.0.0.1", ())
 
 
-async def test_a_wrong_password_is_told_apart(prober: Prober) -> None:
+@pytest.mark.parametrize("status", ["407", "401"])
+async def test_a_wrong_password_is_told_apart(prober: Prober, status: str) -> None:
     """And not shown."""
-    with HttpProxy(None, b"HTTP/1.1 407 Login\r\n\r\n") as proxy:
+    with HttpProxy(None, f"HTTP/1.1 {status} Login\r\n\r\n".encode()) as proxy:
         target = replace(Target(HOST), proxy=Proxy("127.0.0.1", proxy.port, *LOGIN))
         (seen,) = await prober.observe(target, timeout=LONG)
-    detail = "the proxy does not accept the user name and password: 'HTTP/1.1 407 Login'"
+    detail = f"the proxy does not accept the user name and password: 'HTTP/1.1 {status} Login'"
     assert seen.failure == Failure(FailureReason.PROXY, detail)
 
 

@@ -45,13 +45,17 @@ _SERVER = """\
 
 @dataclass(frozen=True)
 class Site:
-    """A ``server`` block: its name, what it presents, its further settings, and which of the ports it listens on."""
+    """A ``server`` block: its name, what it presents, its further settings, and which of the ports it listens on.
+
+    ``other`` is a leaf with another type of key, presented with the same ``extra``.
+    """
 
     host: str
     leaf: Issued
     extra: Sequence[Certificate] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     listener: int = 0
+    other: Issued | None = None
 
 
 class Nginx:
@@ -102,11 +106,14 @@ class Nginx:
     def _write(self) -> None:
         servers = []
         for site in self._sites.values():
-            chain, key = self._directory / f"{site.host}.pem", self._directory / f"{site.host}.key"
-            chain.write_bytes(pem_of(site.leaf.certificate, *site.extra))
-            key.write_bytes(site.leaf.key_pem)
-            settings = {"ssl_certificate": str(chain), "ssl_certificate_key": str(key), **site.settings}
-            lines = "\n        ".join(f"{name} {value};" for name, value in settings.items())
+            settings = list(site.settings.items())
+            for leaf in filter(None, (site.leaf, site.other)):
+                name = f"{site.host}.{leaf.certificate.key_type}"
+                chain, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+                chain.write_bytes(pem_of(leaf.certificate, *site.extra))
+                key.write_bytes(leaf.key_pem)
+                settings += [("ssl_certificate", str(chain)), ("ssl_certificate_key", str(key))]
+            lines = "\n        ".join(f"{name} {value};" for name, value in settings)
             servers.append(_SERVER.format(port=self.port(site.host), host=site.host, settings=lines))
         user = "user root root;\n" if os.geteuid() == 0 else ""
         text = _MAIN.format(user=user, directory=self._directory, servers="".join(servers))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from monitord import pki
 from tests.support.deployment import Deployment
+from tests.system.checking import check
 from tests.system.nginx import Nginx, Site
 
 if TYPE_CHECKING:
@@ -28,18 +26,6 @@ async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
     """An authority, two sinks and a directory."""
     async with Deployment(tmp_path) as deployment:
         yield deployment
-
-
-def check(config: Path) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code of ``check --json``, and what it printed, by host."""
-    run = subprocess.run(
-        [sys.executable, "-m", "monitord", "-c", str(config), "check", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.stderr == ""
-    return run.returncode, {ruling["host"]: ruling for ruling in map(json.loads, run.stdout.splitlines())}
 
 
 async def test_the_usual_ways_to_set_up_nginx_are_judged(deployment: Deployment) -> None:
