@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from monitord.pinning.der import DerError, read_element
 from monitord.pinning.extensions import GeneralName, read_profile
-from monitord.pinning.names import canonical_name
+from monitord.pinning.names import canonical_name, common_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.extensions import NameConstraints
 
 MAX_COMPARISONS = 100_000
+_JDK_LABEL = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9*-]{0,61}[A-Za-z0-9*])?")
+_OPENSSL_NAME = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 
 
-def name_violation(path: Sequence[Certificate]) -> str | None:
+class CommonNames(StrEnum):
+    """Whose common names are held against constraints as if they were host names; RFC 5280 knows no such rule."""
+
+    JDK = "jdk"
+    """Of every certificate: its last one, unless it has an alternative name of that kind; addresses too."""
+    OPENSSL = "openssl"
+    """Of the leaf: all of two labels or more, unless it has a DNS name."""
+
+
+def name_violation(
+    path: Sequence[Certificate], *, common: Collection[CommonNames] = (), wildcards: bool = True
+) -> str | None:
     """The first breach of a name constraint on a path (leaf first), as a sentence; None if there is none.
 
     The constraints of every issuer, the anchor included, hold for each certificate below it, save self-issued
     intermediates. Comparisons are bounded: a path that needs more is a breach, as it is for the clients.
+    ``wildcards``: a wildcard breaks an excluded name that lies inside it.
     """
     comparisons = 0
     for position, issuer in enumerate(path):
@@ -33,12 +49,12 @@ def name_violation(path: Sequence[Certificate]) -> str | None:
             certificate = path[below]
             if below and certificate.self_issued:
                 continue
-            names = list(_names(certificate))
+            names = [*_names(certificate), *_common(certificate, common, is_leaf=below == 0)]
             comparisons += len(names) * (len(constraints.permitted) + len(constraints.excluded))
             if comparisons > MAX_COMPARISONS:
                 return "its name constraints are too many to be checked"
             for name in names:
-                if not _allowed(name, constraints):
+                if not _allowed(name, constraints, wildcards=wildcards):
                     return (
                         f"the name constraints of {issuer.display_subject} do not allow a name in "
                         f"{certificate.display_subject}"
@@ -52,12 +68,34 @@ def _names(certificate: Certificate) -> Iterator[GeneralName]:
         yield GeneralName("directory", certificate.subject)
 
 
-def _allowed(name: GeneralName, constraints: NameConstraints) -> bool:
+def _common(certificate: Certificate, rules: Collection[CommonNames], *, is_leaf: bool) -> Iterator[GeneralName]:
+    """The common names that these rules take for host names."""
+    names = common_names(certificate.subject) if rules else ()
+    given = {name.kind for name in read_profile(certificate).alternative_names or ()}
+    if CommonNames.JDK in rules:
+        found = [name for name in map(_as_host, names[-1:]) if name is not None]
+        yield from (name for name in found if name.kind not in given)
+    if CommonNames.OPENSSL in rules and is_leaf and "dns" not in given:
+        yield from (
+            GeneralName("dns", name.encode()) for name in names if "." in name and _OPENSSL_NAME.fullmatch(name)
+        )
+
+
+def _as_host(name: str) -> GeneralName | None:
+    try:
+        return GeneralName("ip", ipaddress.ip_address(name).packed)
+    except ValueError:
+        labels = name.split(".")
+        return GeneralName("dns", name.encode()) if all(map(_JDK_LABEL.fullmatch, labels)) else None
+
+
+def _allowed(name: GeneralName, constraints: NameConstraints, *, wildcards: bool) -> bool:
     same_kind = [subtree for subtree in constraints.permitted if subtree.kind == name.kind]
     try:
-        if any(
-            subtree.kind == name.kind and _within(name, subtree, excluding=True) for subtree in constraints.excluded
-        ):
+        excluded = [subtree for subtree in constraints.excluded if subtree.kind == name.kind]
+        if any(_within(name, subtree, excluding=True) for subtree in excluded):
+            return False
+        if wildcards and name.kind == "dns" and any(_inside(subtree, name) for subtree in excluded):
             return False
         return not same_kind or any(_within(name, subtree) for subtree in same_kind)
     except DerError:
@@ -66,7 +104,7 @@ def _allowed(name: GeneralName, constraints: NameConstraints) -> bool:
 
 def _within(name: GeneralName, subtree: GeneralName, *, excluding: bool = False) -> bool:
     if name.kind == "dns":
-        return _dns_within(name.text.lower(), subtree.text.lower(), excluding=excluding)
+        return _dns_within(name.text.lower(), subtree.text.lower())
     if name.kind == "ip":
         return _ip_within(name.value, subtree.value)
     if name.kind == "directory":
@@ -78,13 +116,16 @@ def _within(name: GeneralName, subtree: GeneralName, *, excluding: bool = False)
     return excluding
 
 
-def _dns_within(name: str, base: str, *, excluding: bool) -> bool:
+def _dns_within(name: str, base: str) -> bool:
     # A leading dot is not in RFC 5280, but private authorities write it and verifiers read it as "subdomains".
     suffix = base if base.startswith(".") else "." + base
-    if base in ("", name) or name.endswith(suffix):
-        return True
-    # An excluded name inside what a wildcard stands for makes the wildcard a breach.
-    return excluding and name.startswith("*.") and base.endswith(name[1:]) and base.count(".") == name.count(".")
+    return base in ("", name) or name.endswith(suffix)
+
+
+def _inside(subtree: GeneralName, wildcard: GeneralName) -> bool:
+    """Whether a subtree lies inside what a wildcard stands for."""
+    base, name = subtree.text.lower(), wildcard.text.lower()
+    return name.startswith("*.") and base.endswith(name[1:]) and base.count(".") == name.count(".")
 
 
 def _ip_within(address: bytes, subtree: bytes) -> bool:

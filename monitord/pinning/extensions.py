@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from monitord.pinning import der
 from monitord.pinning.der import DerError
+from monitord.pinning.names import canonical_name
 
 if TYPE_CHECKING:
     from monitord.pinning.certificate import Certificate
@@ -23,11 +24,13 @@ AUTHORITY_KEY_IDENTIFIER, EXTENDED_KEY_USAGE = "2.5.29.35", "2.5.29.37"
 AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
 SERVER_AUTH, ANY_EXTENDED_KEY_USAGE = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 
-_KEY_CERT_SIGN_BIT = 5
+# Bits of the key usage extension (RFC 5280 section 4.2.1.3), in its first octet.
+DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT, KEY_CERT_SIGN = 0x80, 0x20, 0x08, 0x04
+
 _OTHER_NAME, _EMAIL, _DNS, _DIRECTORY, _URI, _IP = 0xA0, 0x81, 0x82, 0xA4, 0x86, 0x87
 _NAME_KINDS = {_OTHER_NAME: "other", _EMAIL: "email", _DNS: "dns", _DIRECTORY: "directory", _URI: "uri", _IP: "ip"}
 _PERMITTED, _EXCLUDED = 0xA0, 0xA1
-_KEY_IDENTIFIER = 0x80
+_KEY_IDENTIFIER, _AUTHORITY_ISSUER, _AUTHORITY_SERIAL = 0x80, 0xA1, 0x82
 _IP_LENGTHS = (4, 16)
 
 
@@ -68,13 +71,29 @@ class Profile:
     """
 
     basic_constraints: BasicConstraints | None = None
-    key_cert_sign: bool | None = None
+    key_usage: int | None = None
     extended_key_usage: frozenset[str] | None = None
     alternative_names: tuple[GeneralName, ...] | None = None
     name_constraints: NameConstraints | None = None
     subject_key_identifier: bytes | None = None
     authority_key_identifier: bytes | None = None
     faults: tuple[str, ...] = field(default=())
+
+    @property
+    def key_cert_sign(self) -> bool | None:
+        """Whether the key may sign certificates."""
+        return None if self.key_usage is None else bool(self.key_usage & KEY_CERT_SIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityCertificate:
+    """The issuer's certificate as an authority key identifier names it: its issuer, in canonical form, and its serial.
+
+    None: that is not said. ``serial`` is the content of the INTEGER.
+    """
+
+    issuer: bytes | None = None
+    serial: bytes | None = None
 
 
 @lru_cache(maxsize=8192)
@@ -106,11 +125,11 @@ def _basic_constraints(value: bytes) -> BasicConstraints:
     return BasicConstraints(ca, path_length)
 
 
-def _key_cert_sign(value: bytes) -> bool:
+def _key_usage(value: bytes) -> int:
     bits = der.expect(der.read_element(value), der.BIT_STRING, "the bit string").content
     if len(bits) < 2:  # noqa: PLR2004 - the count of unused bits and one octet
         raise DerError("no bit is set")
-    return bool(bits[1] >> (7 - _KEY_CERT_SIGN_BIT) & 1)
+    return bits[1]
 
 
 def _extended_key_usage(value: bytes) -> frozenset[str]:
@@ -178,6 +197,25 @@ def _authority_key_identifier(value: bytes) -> bytes:
     return next((part.content for part in sequence.children() if part.tag == _KEY_IDENTIFIER), b"")
 
 
+@lru_cache(maxsize=8192)
+def authority_certificate(certificate: Certificate) -> AuthorityCertificate:
+    """What the authority key identifier says beside the key identifier; nothing where it cannot be read."""
+    extension = certificate.extension(AUTHORITY_KEY_IDENTIFIER)
+    if extension is None:
+        return AuthorityCertificate()
+    issuer = serial = None
+    try:
+        for part in der.read_element(extension.value).children():
+            if part.tag == _AUTHORITY_SERIAL:
+                serial = part.content
+            elif part.tag == _AUTHORITY_ISSUER:
+                directories = (name.content for name in part.children() if name.tag == _DIRECTORY)
+                issuer = next((canonical_name(der.read_element(name).raw) for name in directories), None)
+    except DerError:
+        return AuthorityCertificate()
+    return AuthorityCertificate(issuer, serial)
+
+
 def names_only_a_key(value: bytes) -> bool:
     """Whether an authority key identifier gives the key identifier and neither issuer nor serial number."""
     try:
@@ -199,7 +237,7 @@ def _authority_information_access(value: bytes) -> None:
 
 _READERS = {
     BASIC_CONSTRAINTS: ("basic constraints extension", "basic_constraints", _basic_constraints),
-    KEY_USAGE: ("key usage extension", "key_cert_sign", _key_cert_sign),
+    KEY_USAGE: ("key usage extension", "key_usage", _key_usage),
     EXTENDED_KEY_USAGE: ("extended key usage extension", "extended_key_usage", _extended_key_usage),
     SUBJECT_ALT_NAME: ("subject alternative name extension", "alternative_names", _alternative_names),
     NAME_CONSTRAINTS: ("name constraints extension", "name_constraints", _name_constraints),

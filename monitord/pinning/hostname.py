@@ -13,21 +13,27 @@ if TYPE_CHECKING:
     from monitord.pinning.extensions import GeneralName, Profile
 
 _LABELS_WITH_WILDCARD = 3
+_MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
-def names_host(certificate: Certificate, host: str, *, common_name: bool = False) -> bool:
+def names_host(
+    certificate: Certificate, host: str, *, common_name: bool = False, mapped_addresses: bool = False
+) -> bool:
     """Whether the alternative names cover ``host`` (ASCII form, or an IP literal).
 
-    ``common_name``: the common name counts where there is no DNS or IP name at all, as for curl with OpenSSL.
+    ``common_name``: the last common name counts where there is no DNS or IP name at all, as for curl with OpenSSL.
+    ``mapped_addresses``: an IPv4 address may be written as IPv6 (::ffff:192.0.2.1), as for Java.
     """
     address = _address(host)
     names = read_profile(certificate).alternative_names or ()
+    nameless = not any(name.kind in ("dns", "ip") for name in names)
+    fallback = common_names(certificate.subject)[-1:] if common_name and nameless else ()
     if address is not None:
-        return any(name.kind == "ip" and name.value == address for name in names)
+        accepted = (address, _MAPPED + address) if mapped_addresses else (address,)
+        named = any(name.kind == "ip" and name.value in accepted for name in names)
+        return named or host.strip("[]") in fallback
     wanted = host.lower().removesuffix(".")
-    patterns = [name.text for name in names if name.kind == "dns"]
-    if common_name and not any(name.kind in ("dns", "ip") for name in names):
-        patterns = list(common_names(certificate.subject)[-1:])
+    patterns = fallback or [name.text for name in names if name.kind == "dns"]
     return any(pattern_covers(pattern, wanted) for pattern in patterns)
 
 

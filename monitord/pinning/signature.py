@@ -39,6 +39,12 @@ _PSS_HASHES: dict[str, hashes.HashAlgorithm] = {
     "2.16.840.1.101.3.4.2.2": hashes.SHA384(),
     "2.16.840.1.101.3.4.2.3": hashes.SHA512(),
 }
+_SIGNATURE_KINDS = {
+    "1.2.840.113549.1.1.": KeyType.RSA,
+    "1.2.840.10045.4.": KeyType.ECDSA,
+    "1.3.101.112": KeyType.ED25519,
+}
+_COMPRESSED = (b"\x02", b"\x03")
 _WEAK = {_MD5_RSA: "MD5", _SHA1_RSA: "SHA-1", _SHA1_ECDSA: "SHA-1"}
 
 
@@ -89,6 +95,30 @@ def signature_strength(certificate: Certificate) -> int:
     except (der.DerError, UnsupportedAlgorithm):
         return 0
     return chosen.digest_size * 8 if chosen else 0
+
+
+def key_fits_signature(issuer: Certificate, certificate: Certificate) -> bool:
+    """Whether the issuer's key is of the kind that the certificate's signature was made with; nothing is verified."""
+    try:
+        oid = _algorithm(certificate)[0]
+    except der.DerError:
+        return False
+    kinds = [kind for prefix, kind in _SIGNATURE_KINDS.items() if oid.startswith(prefix)]
+    return issuer.key_type in kinds
+
+
+def compressed_point(certificate: Certificate) -> bool:
+    """Whether the key is an EC point in compressed form (SEC 1 section 2.3.3), which few libraries read."""
+    return certificate.key_type is KeyType.ECDSA and _starts_compressed(certificate.spki)
+
+
+@lru_cache(maxsize=8192)
+def _starts_compressed(spki: bytes) -> bool:
+    try:
+        parts = list(der.read_element(spki).children())
+    except der.DerError:
+        return False
+    return len(parts) > 1 and parts[1].content[1:2] in _COMPRESSED
 
 
 def usable_key(certificate: Certificate) -> bool:

@@ -20,13 +20,13 @@ from monitord.pinning.certificate import KeyType
 from monitord.pinning.clients.platform import Trust, refusal
 from monitord.pinning.paths import MAX_STEPS, Path, find_paths
 from monitord.pinning.signature import key_bits, signature_strength, signed_by
-from monitord.pinning.validation import AnchorChecks, Strictness, rejections
+from monitord.pinning.validation import AnchorChecks, Purposes, Strictness, rejections
 
 if TYPE_CHECKING:
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.clients.platform import Presented
 
-ANDROID = Strictness(anchor=AnchorChecks.NONE, least_rsa_bits=1024)
+ANDROID = Strictness(anchor=AnchorChecks.NONE, purposes=Purposes.LEAF, least_rsa_bits=1024, constrained=frozenset())
 
 
 def trust_manager(presented: Presented) -> Trust:

@@ -1,34 +1,38 @@
-"""OkHttp on the JVM: the JDK's trust manager first, then OkHttp's own cleaner, which makes the path that pins see.
+"""OkHttp on the JVM, first part: the JDK's trust manager, and OkHttp's check of the host name.
 
-Sources: OpenJDK 17 ``sun.security.validator.PKIXValidator``, ``sun.security.provider.certpath``; OkHttp
-``BasicCertificateChainCleaner``, ``BasicTrustRootIndex``, ``OkHostnameVerifier``; both run against in the system tests.
+Sources: OpenJDK 17 ``sun.security.validator.PKIXValidator``, ``EndEntityChecker``,
+``sun.security.provider.certpath.PKIXCertPathValidator``; OkHttp ``OkHostnameVerifier``; both are run against in the
+system tests. What is trusted here goes to OkHttp's own cleaner (``cleaner``), which makes the path that pins see.
 
-The JDK (PKIXValidator.engineValidate):
+PKIXValidator.engineValidate:
 
-1. At most 10 presented certificates are read.
+1. At most 10 presented certificates are read, and none with a compressed EC point; in a store such a certificate is
+   as good as absent.
 2. A leaf that is itself in the store is trusted as it is.
-3. While the presented certificates are in order, the first one that is in the store, or has the name and key of one
-   that is, cuts the chain off there; what stands before it is validated as it stands.
-4. If the order ends well and a trusted key signed the last one, the chain is validated as presented.
-5. Otherwise, and only otherwise, a path is searched for, with at most 5 intermediates that are not self-issued.
+3. While the presented certificates are in order, by name, the first one that has the name and key of a trusted one
+   cuts the chain off there; what stands before it is validated as it stands.
+4. If the order holds to the end and a trusted certificate has the name of the last one's issuer, the chain is validated
+   as presented. Signatures were not looked at yet, and there is no way back.
+5. Otherwise, and only otherwise, a path is searched for (``jdkbuilder``).
 
-An anchor must call itself an authority that may sign; its dates and constraints are not looked at.
-
-The cleaner, for hosts with pins: from the leaf on, at each step a trusted certificate that signed comes before
-presented ones, taken in presented order; it ends at a trusted self-signed one, never goes back, takes at most 9
-issuers, and looks at no dates. An anchor that is not self-signed does not end it: it goes on to what is trusted or
-presented.
+Validated as it stands: an anchor is passed over if its key is weak, or if the last certificate's authority key
+identifier gives another key identifier or serial number. The first that fits is checked and no other: it must call
+itself an authority that may sign, while its dates and constraints are not looked at. Which is first depends on a hash
+set, so where anchors of one name and key differ, it depends on the run.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from monitord.pinning.clients.jdkbuilder import build_paths
+from monitord.pinning.clients.jdkstore import JDK, anchors_named
 from monitord.pinning.clients.platform import Trust, refusal
-from monitord.pinning.extensions import read_profile
+from monitord.pinning.extensions import authority_certificate, read_profile
 from monitord.pinning.paths import Path, find_paths
-from monitord.pinning.signature import signed_by
-from monitord.pinning.validation import AnchorChecks, Strictness, leaf_rejections, rejections
+from monitord.pinning.signature import compressed_point, signed_by
+from monitord.pinning.validation import key_fault, name_rejections, rejections
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -38,72 +42,49 @@ if TYPE_CHECKING:
     from monitord.pinning.clients.platform import Presented
     from monitord.pinning.trust import TrustStore
 
-JDK = Strictness(anchor=AnchorChecks.FLAGS, least_rsa_bits=1024, refused_hashes=frozenset({"MD5"}))
 _MAX_PRESENTED = 10
-_MAX_INTERMEDIATES = 5
-_MAX_SIGNERS = 9
-_MAX_CLEANED = 16
+_V3 = 3
+_DEAD_END = "the JDK does not find the path that is there: it takes what is presented"
 
 
 def trust_manager(presented: Presented) -> Trust:
-    """What the JDK's trust manager and OkHttp's host name check say; the path is the one that was validated."""
+    """What the JDK's trust manager and OkHttp's host name check say; the paths are those that were validated."""
     chain, trust = presented.chain, presented.trust
-    search = find_paths(chain, trust)
-    if len(chain) > _MAX_PRESENTED:
-        many = f"the JDK reads at most {_MAX_PRESENTED} presented certificates and there are {len(chain)}"
-        return Trust((), Verdict.UNTRUSTED, many, chain)
+    unread = _unreadable(chain)
+    if unread:
+        return Trust((), Verdict.UNTRUSTED, unread, chain)
     if chain[0] in trust:
-        wrong = [one for one in leaf_rejections(chain[0], presented.host, presented.now, JDK) if one.kind == "name"]
+        wrong = next(name_rejections(chain[0], presented.host, JDK), None)
         if wrong:
-            return Trust((), Verdict.UNTRUSTED, wrong[0].sentence, chain[:1])
+            return Trust((), Verdict.UNTRUSTED, wrong.sentence, chain[:1])
         return Trust((Path(chain[:1], anchored=True),))
     prefix = _validated_as_presented(chain, trust)
-    if prefix is None:
-        candidates = [path for path in search.paths if _buildable(path)]
-    else:
-        candidates = [Path((*prefix, anchor), anchored=True) for anchor in _signers(prefix[-1], trust)]
-    for path in candidates:
-        if path.anchored and not rejections(path, presented.host, presented.now, JDK):
-            return Trust((path,))
-    return refusal(presented, search, JDK, "the JDK does not find the path that is there: it takes what is presented")
+    taken = build_paths(presented) if prefix is None else tuple(_anchored(prefix, trust))
+    return _outcome(presented, taken)
 
 
-def cleaned_paths(presented: Presented) -> tuple[tuple[Certificate, ...], ...]:
-    """What the cleaner may make of the chain; empty if it fails. Several: it depends on the order of a hash set."""
-    found: list[tuple[Certificate, ...]] = []
-    for cleaned in _clean((presented.chain[0],), presented.chain[1:], presented.trust, found_trusted=False):
-        if cleaned not in found:
-            found.append(cleaned)
-        if len(found) >= _MAX_CLEANED:
-            break
-    return tuple(found)
+def _outcome(presented: Presented, taken: tuple[Path | None, ...]) -> Trust:
+    """What comes of the path that each run takes; None for a run that finds none."""
+    judged = {path: rejections(path, presented.host, presented.now, JDK) for path in taken if path is not None}
+    accepted = tuple(path for path, reasons in judged.items() if not reasons)
+    refused = [(path, "; ".join(reason.sentence for reason in reasons)) for path, reasons in judged.items() if reasons]
+    if accepted:
+        lost = [_DEAD_END] if None in taken else []
+        return Trust(accepted, doubt=next(iter([*(sentence for _, sentence in refused), *lost]), ""))
+    if refused:
+        path, sentence = refused[0]
+        return Trust((), Verdict.UNTRUSTED, sentence, path.certificates)
+    return refusal(presented, find_paths(presented.chain, presented.trust), JDK, _DEAD_END)
 
 
-def _clean(
-    result: tuple[Certificate, ...], queue: tuple[Certificate, ...], trust: TrustStore, *, found_trusted: bool
-) -> Iterator[tuple[Certificate, ...]]:
-    """Every run of the cleaner from here on; () for a run that fails."""
-    if len(result) > _MAX_SIGNERS:
-        yield ()
-        return
-    last = result[-1]
-    signers = _signers(last, trust, any_identifier=True)
-    for signer in signers:
-        longer = result if len(result) == 1 and signer == last else (*result, signer)
-        if signer.self_issued and signed_by(signer, signer):
-            yield longer
-        elif len(longer) == len(result) or signer in result[:-1]:
-            yield ()  # it would go round until it gives up
-        else:
-            yield from _clean(longer, queue, trust, found_trusted=True)
-    if signers:
-        return
-    for position, candidate in enumerate(queue):
-        if candidate.subject_key == last.issuer_key and signed_by(last, candidate):
-            rest = queue[:position] + queue[position + 1 :]
-            yield from _clean((*result, candidate), rest, trust, found_trusted=found_trusted)
-            return
-    yield result if found_trusted else ()
+def _unreadable(chain: tuple[Certificate, ...]) -> str:
+    """Step 1: why the presented certificates are not even read."""
+    if len(chain) > _MAX_PRESENTED:
+        return f"the JDK reads at most {_MAX_PRESENTED} presented certificates and there are {len(chain)}"
+    compressed = next((certificate for certificate in chain if compressed_point(certificate)), None)
+    if compressed is None:
+        return ""
+    return f"the JDK cannot read the key of {compressed.display_subject}: its EC point is compressed"
 
 
 def _validated_as_presented(chain: tuple[Certificate, ...], trust: TrustStore) -> tuple[Certificate, ...] | None:
@@ -111,21 +92,24 @@ def _validated_as_presented(chain: tuple[Certificate, ...], trust: TrustStore) -
     for position, certificate in enumerate(chain[1:], 1):
         if certificate.subject_key != chain[position - 1].issuer_key:
             return None
-        if any(certificate.spki == anchor.spki for anchor in trust.named(certificate.subject_key)):
+        if any(certificate.spki == anchor.spki for anchor in anchors_named(certificate.subject_key, trust)):
             return chain[:position]
-    return chain if _signers(chain[-1], trust, any_identifier=True) else None
+    return chain if anchors_named(chain[-1].issuer_key, trust) else None
 
 
-def _buildable(path: Path) -> bool:
-    return sum(1 for certificate in path.certificates[1:-1] if not certificate.self_issued) <= _MAX_INTERMEDIATES
+def _anchored(prefix: tuple[Certificate, ...], trust: TrustStore) -> Iterator[Path]:
+    """The paths over these certificates, one for each anchor that a run may take."""
+    if not all(signed_by(below, above) for below, above in pairwise(prefix)):
+        return
+    top = prefix[-1]
+    for anchor in anchors_named(top.issuer_key, trust):
+        if _fits(anchor, top) and key_fault(anchor, JDK) is None and signed_by(top, anchor):
+            yield Path((*prefix, anchor), anchored=True)
 
 
-def _signers(certificate: Certificate, trust: TrustStore, *, any_identifier: bool = False) -> list[Certificate]:
-    """The anchors that signed it. The JDK passes over one whose key identifier contradicts the authority's."""
-    wanted = None if any_identifier else read_profile(certificate).authority_key_identifier
-    return [
-        anchor
-        for anchor in trust.named(certificate.issuer_key)
-        if signed_by(certificate, anchor)
-        and (not wanted or read_profile(anchor).subject_key_identifier in (None, wanted))
-    ]
+def _fits(anchor: Certificate, certificate: Certificate) -> bool:
+    wanted, given = read_profile(certificate).authority_key_identifier, read_profile(anchor).subject_key_identifier
+    serial = authority_certificate(certificate).serial
+    if wanted and given not in (None, wanted):
+        return False
+    return serial is None or anchor.version < _V3 or serial == anchor.serial

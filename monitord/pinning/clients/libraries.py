@@ -3,7 +3,7 @@
 Trust first: what the platform refuses never reaches the pins. Then, for each path that may be taken: an empty set, an
 expired one and a report-only one enforce nothing; else a pin must match one of the certificates that count. Where
 several paths may be taken (another device, another run) the worst is judged and the sentence says that it depends;
-Apple is content with any.
+Apple is content with any. A mismatch is worse than a refusal: it is the pins' own fault.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from monitord.pinning.clients import conscrypt, jdk, openssl
+from monitord.pinning.clients.cleaner import cleaned_paths
 from monitord.pinning.clients.platform import any_valid_path
 from monitord.pinning.pins import Client
 from monitord.pinning.verdict import Judgement, Verdict
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # A day begins on the first devices at UTC+14 and on the last at UTC-12.
 _FIRST_MIDNIGHT, _LAST_MIDNIGHT = timedelta(hours=-14), timedelta(hours=12)
 _FOREVER = datetime.max.replace(tzinfo=UTC)
+_STUCK = "OkHttp reaches no trusted certificate, for it never goes back, though the JDK finds a path"
+_BY_RUN = "; it depends on the run"
 _TOO_FEW = "; but TrustKit takes no pin set of fewer than two pins: the app would crash at launch"
 
 
@@ -75,11 +78,25 @@ def judge_by(library: Library, observation: Observation, presented: Presented, p
         return Judgement(observation, presented.trust.name, trusted.verdict, trusted.reason, trusted.refused)
     path = trusted.paths[0].certificates
     if not pinset.all_pins and pinset.leaf_pins is None and pinset.ca_pins is None:
-        reason = "the chain is trusted; no pins are registered"
-        return Judgement(observation, presented.trust.name, Verdict.NOT_PINNED, reason, path)
-    found = _hold_pins(library, pinset, library.pinned_paths(presented, trusted))
+        verdict, reason = _doubted(Verdict.NOT_PINNED, "the chain is trusted; no pins are registered", trusted.doubt)
+        return Judgement(observation, presented.trust.name, verdict, reason, path)
+    paths = library.pinned_paths(presented, trusted)
+    reached = [path for path in paths if path]
+    if not reached:
+        return Judgement(observation, presented.trust.name, Verdict.UNTRUSTED, _STUCK, path)
+    found = _hold_pins(library, pinset, reached)
     verdict, reason = _enforce(library, pinset, found, presented.now)
-    return Judgement(observation, presented.trust.name, verdict, reason, found.path or path, found.matched)
+    verdict, reason = _doubted(verdict, reason, trusted.doubt or (_STUCK if () in paths else ""))
+    return Judgement(observation, presented.trust.name, verdict, reason, found.path, found.matched)
+
+
+def _doubted(verdict: Verdict, reason: str, doubt: str) -> tuple[Verdict, str]:
+    """The worst of all runs, where some refuse the chain for ``doubt`` and the others come to ``verdict``."""
+    if not doubt:
+        return verdict, reason
+    if verdict is Verdict.PIN_MISMATCH:
+        return verdict, reason if "depends" in reason else reason + _BY_RUN
+    return Verdict.UNTRUSTED, doubt + _BY_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +110,6 @@ class _Found:
 
 
 def _hold_pins(library: Library, pinset: PinSet, paths: Sequence[Chain]) -> _Found:
-    if () in paths:
-        stuck = "OkHttp reaches no trusted certificate, for it never goes back, though the JDK finds a path"
-        depends = "; it depends on the run" if len(paths) > 1 else ""
-        return _Found(Verdict.UNTRUSTED, stuck + depends, ())
     matches = [(path, library.match(pinset, path)) for path in paths]
     good = [(path, pins) for path, pins in matches if pins is not None]
     bad = [path for path, pins in matches if pins is None]
@@ -112,8 +125,6 @@ def _hold_pins(library: Library, pinset: PinSet, paths: Sequence[Chain]) -> _Fou
 
 def _enforce(library: Library, pinset: PinSet, found: _Found, now: datetime) -> tuple[Verdict, str]:
     """What a finding comes to, given when the set expires and whether it is report-only."""
-    if found.verdict is Verdict.UNTRUSTED:
-        return found.verdict, found.reason
     if not pinset.enforced:
         told = "apps connect, and report that " if found.verdict is Verdict.PIN_MISMATCH else ""
         return Verdict.NOT_PINNED, f"report only: {told}{found.reason}"
@@ -201,7 +212,7 @@ def _never(_expires: datetime) -> Expiry:
 
 
 def _cleaned(presented: Presented, _trusted: Trust) -> Sequence[Chain]:
-    return jdk.cleaned_paths(presented)
+    return cleaned_paths(presented)
 
 
 _ANDROID = Library(conscrypt.trust_manager, match_anywhere, _device_day)

@@ -46,6 +46,7 @@ class Trust:
     """The paths that may be taken; empty: ``verdict`` and ``reason`` say why.
 
     ``refused`` is then the path that came closest, if any. ``complete`` is False where the search was cut off.
+    ``doubt``: where it depends on the run whether the chain is trusted at all, why some runs refuse it.
     """
 
     paths: tuple[Path, ...]
@@ -53,6 +54,7 @@ class Trust:
     reason: str = ""
     refused: tuple[Certificate, ...] = ()
     complete: bool = True
+    doubt: str = ""
 
 
 def any_valid_path(presented: Presented, strictness: Strictness = STRICT) -> Trust:

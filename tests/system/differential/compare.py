@@ -45,6 +45,7 @@ _EXPECTED = {
 }
 _NO_CHAIN = re.compile(
     "unable to find valid certification path|Failed to find a trusted cert|Path does not chain with any of the trust"
+    "|signature check failed"
     "|unable to get (local )?issuer certificate|self-signed certificate|certificate signature failure"
 )
 
