@@ -63,16 +63,18 @@ def extract(
 ) -> Served:
     """What the observations of one look say.
 
-    Raises ExtractionError if a chain is not trusted, or if the addresses disagree about one of these roles.
+    Raises ExtractionError if a chain is not trusted, or if the addresses disagree about one of these roles. That an
+    address has a chain for each type of key is no disagreement: the apps may get either, so the pins of both are had.
     """
     answered = [observation for observation in observations if observation.chain]
     if not answered:
         raise ExtractionError(f"{target.endpoint} has shown no chain: {'; '.join(map(_silence, observations))}")
     seen = [(_where(one), _trusted_paths(target, one, stores, now)) for one in answered]
     by_role = [(where, _by_role(paths)) for where, paths in seen]
-    first_where, first = by_role[0]
+    firsts = {one.key_type: pair for one, pair in reversed(list(zip(answered, by_role, strict=True)))}
     for role in roles:
-        for where, other in by_role[1:]:
+        for one, (where, other) in zip(answered, by_role, strict=True):
+            first_where, first = firsts[one.key_type]
             if _keys(other, role) != _keys(first, role):
                 raise ExtractionError(
                     f"the addresses of {target.endpoint} disagree about the {role}: {_listed(first[role])} at "

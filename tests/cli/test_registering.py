@@ -11,7 +11,7 @@ from monitord.config.load import load
 from monitord.pinning.target import ConnectAddress
 from tests.cli.conftest import HOST
 from tests.support.daemon import Daemon
-from tests.support.tlsserver import TlsServer
+from tests.support.tlsserver import Site, TlsServer
 
 if TYPE_CHECKING:
     import socket
@@ -134,6 +134,16 @@ def test_force_needs_given_pins(monitord: Monitord) -> None:
     result = monitord("add", "localhost", "--force")
     assert (result.code, result.out) == (3, "")
     assert "--force needs every pin given as --pin sha256/..." in result.err
+
+
+def test_the_pins_of_both_types_of_key_are_registered(world: World, home: Path, monitord: Monitord) -> None:
+    """A server with an RSA and an ECDSA certificate may show the apps either."""
+    rsa = pki.issue("localhost", issuer=world.intermediate, names=["localhost"], key=pki.new_key("rsa"))
+    other = Site(rsa, [world.intermediate.certificate])
+    with TlsServer(world.local, world.intermediate.certificate, other=other, addresses=["127.0.0.1"]) as server:
+        assert monitord("add", f"localhost:{server.port}").code == 0
+        assert monitord("check", "localhost").code == 0
+    assert set(registered_pins(home)) == {str(leaf.certificate.pin) for leaf in (world.local, rsa)}
 
 
 def test_two_probes_that_disagree_register_nothing(world: World, home: Path, monitord: Monitord) -> None:
