@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from monitord.cli.configured import load_configuration, load_or_default, select
-from monitord.cli.exitcode import ExitCode, rule, worst
+from monitord.cli.exitcode import ExitCode, worst
+from monitord.cli.judging import judge_each
 from monitord.cli.looking import look_at
+from monitord.cli.plugin import Plugin
+from monitord.cli.sidebyside import print_comparisons
 from monitord.cli.terminal import Output
 from monitord.cli.verdicts import print_rulings
 from monitord.errors import MonitordError
@@ -19,10 +23,14 @@ from monitord.pinning.judge import judge
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from monitord.cli.exitcode import Ruling
     from monitord.cli.invocation import Invocation
+    from monitord.cli.looking import Observations
+    from monitord.pinning.target import Target
+    from monitord.pinning.trust import TrustStore
     from monitord.pinning.verdict import PinSetVerdict
 
 # The incident that a verdict would be: what to do about it is what the alert says.
@@ -37,11 +45,12 @@ _INCOMPLETE = (
 )
 
 
-@click.command(short_help="Probe now, judge and print; nothing is stored.")
+@click.command(cls=Plugin, short_help="Probe now, judge and print; nothing is stored.")
 @click.argument("places", nargs=-1, metavar="[HOST[:PORT]]...")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each pin set.")
+@click.option("--all-clients", is_flag=True, help="A table: the same pins under the rule of every client library.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each pin set (and client).")
 @click.pass_obj
-def check(invocation: Invocation, places: tuple[str, ...], *, as_json: bool) -> ExitCode:
+def check(invocation: Invocation, places: tuple[str, ...], *, all_clients: bool, as_json: bool) -> ExitCode:
     """Probe every address of each HOST, judge it by the rules of the apps' clients, and print.
 
     Without HOST, all registered endpoints are checked. A registered host is probed as it is registered, and without
@@ -49,7 +58,8 @@ def check(invocation: Invocation, places: tuple[str, ...], *, as_json: bool) -> 
     and nothing is stored.
 
     Serves as a Nagios or Icinga check: the first line is a summary, and the exit code is 2 if apps fail, 3 if
-    something could not be judged, 1 for expired, expiring or missing pins, else 0.
+    something could not be judged, 1 for expired, expiring or missing pins, else 0. With --all-clients it still goes by
+    the client that each pin set is registered for.
     """
     output = Output(as_json=as_json)
     configuration = load_or_default(invocation) if places else load_configuration(invocation)
@@ -59,13 +69,20 @@ def check(invocation: Invocation, places: tuple[str, ...], *, as_json: bool) -> 
     with output.waiting(f"probing {len(selected)} endpoints"):
         seen = look_at([one.target for one in selected], configuration, invocation.now)
     now = invocation.now()
-    rulings = [
-        rule(verdict, registered=one.registered, now=now, horizon=configuration.horizon)
-        for one, observations in zip(selected, seen, strict=True)
-        for verdict in judge(one.target, observations, configuration.trust_stores, now)
-    ]
-    print_rulings(output, [(ruling, _advice(ruling, now)) for ruling in rulings])
+    judges = [partial(_judged, observations, configuration.trust_stores, now) for observations in seen]
+    judged = judge_each(selected, judges, now, configuration.horizon)
+    rulings = [ruling for one in judged for ruling in one.rulings]
+    if all_clients:
+        print_comparisons(output, judged)
+    else:
+        print_rulings(output, [(ruling, _advice(ruling, now)) for ruling in rulings])
     return worst(ruling.code for ruling in rulings)
+
+
+def _judged(
+    observations: Observations, stores: Mapping[str, TrustStore], now: datetime, target: Target
+) -> tuple[PinSetVerdict, ...]:
+    return judge(target, observations, stores, now)
 
 
 def _advice(ruling: Ruling, now: datetime) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli.configured import load_configuration
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.terminal import Output
 from monitord.config.faults import ConfigurationError
+from monitord.config.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ def check_config(invocation: Invocation, *, as_json: bool) -> ExitCode:
     """
     output = Output(as_json=as_json)
     try:
-        configuration = load_configuration(invocation, receivers=True)
+        configuration = load(invocation.config, environment=invocation.environment, receivers=True)
     except ConfigurationError as error:
         _report(output, error.faults, "error")
         return ExitCode.UNKNOWN

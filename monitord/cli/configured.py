@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitord.config.hosts import parse_endpoint
 from monitord.config.load import default_configuration, load
+from monitord.errors import MonitordError
 from monitord.pinning.target import DEFAULT_PORT, Target
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 _ANY_PORT = 0
 
 
+class ConfigurationMissingError(MonitordError):
+    """There is no configuration file; the sentence says how to begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selected:
     """A target that a command is about; one that is not registered has no pin sets."""
@@ -27,13 +32,18 @@ class Selected:
 
 
 def load_configuration(invocation: Invocation, *, receivers: bool = False) -> Configuration:
-    """What the configuration file says. Raises ConfigurationError."""
+    """What the configuration file says. Raises ConfigurationError, and ConfigurationMissingError if there is none."""
+    if invocation.config_is_missing:
+        raise ConfigurationMissingError(
+            f"there is no configuration file {invocation.config}: create it with the line "
+            """'include: ["domains.d/*.yaml"]', then register an endpoint: monitord add HOST"""
+        )
     return load(invocation.config, environment=invocation.environment, receivers=receivers)
 
 
 def load_or_default(invocation: Invocation) -> Configuration:
     """As ``load_configuration``, but the defaults where nobody named a file and there is none at the usual place."""
-    if invocation.config_is_absent:
+    if invocation.config_is_missing and not invocation.config_is_given:
         return default_configuration(environment=invocation.environment)
     return load_configuration(invocation)
 

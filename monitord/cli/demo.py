@@ -13,7 +13,7 @@ def demo() -> ExitCode:
     """Play a story on loopback: a certificate gets a key that no app knows, people are told, the pins follow.
 
     Real TLS servers, the daemon, a mail server and a webhook are started, on free ports and in a directory that is
-    removed at the end. Takes about a minute; the exit code is 0 only if every step was observed.
+    removed at the end. Takes less than a minute; the exit code is 0 only if every step was observed.
     """
     play(click.echo)
     return ExitCode.OK

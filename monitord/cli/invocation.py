@@ -21,15 +21,13 @@ class Invocation:
     environment: Mapping[str, str]
 
     @property
-    def config_is_absent(self) -> bool:
-        """Whether nobody named a configuration and there is none at the usual place."""
-        if self.config_is_given:
-            return False
+    def config_is_missing(self) -> bool:
+        """Whether there is no configuration file, rather than one that cannot be read."""
         try:
             os.stat(self.config)  # noqa: PTH116 - Path.exists() hides what "permission denied" means here: it exists
         except (FileNotFoundError, NotADirectoryError):
             return True
-        except OSError:
+        except (OSError, ValueError):
             return False
         return False
 

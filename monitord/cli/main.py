@@ -28,11 +28,12 @@ _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Run the daemon in the foreground."),
         "check": ("check:check", "Probe now, judge and print; nothing is stored."),
-        "verify": ("verify:verify", "Would the apps accept this chain if it were served?"),
+        "verify": ("verify:verify", "Would the apps accept this chain or this key?"),
         "pin": ("pin:pin", "Print the pins of an endpoint or of a file."),
         "add": ("add:add", "Register an endpoint with the pins that it serves now."),
         "remove": ("registered:remove", "Take an endpoint off."),
         "domains": ("registered:domains", "List what is registered."),
+        "trust": ("trust:trust", "See trust stores, and what a change of one would do."),
         "check-config": ("checkconfig:check_config", "Find every fault of the configuration."),
         "test-alert": ("testalert:test_alert", "Send a real test message to each receiver."),
         "demo": ("demo:demo", "Play a rotation that breaks the apps, on loopback."),

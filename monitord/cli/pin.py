@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
 
-from monitord.cli.certificatefiles import STANDARD_INPUT, InputError, read_input
+from monitord.cli.certificatefiles import STANDARD_INPUT, InputError, read_keys, read_password
 from monitord.cli.configured import load_or_default, select
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.extraction import LEAF, ROLES
@@ -20,7 +19,7 @@ from monitord.cli.snippets import file_role, write_snippet
 from monitord.cli.terminal import Output
 from monitord.formats.catalogue import WRITERS
 from monitord.pinning.judge import judge
-from monitord.pinning.keys import KeyHolder, KeysUnreadable, PasswordNeeded, PublicKey, public_keys_in
+from monitord.pinning.keys import KeyHolder, PublicKey
 from monitord.pinning.report import roles, timestamp
 from monitord.pinning.verdict import Verdict
 
@@ -115,7 +114,7 @@ def pin(  # noqa: PLR0913 - one for each option
     if not form and (wanted or named):
         raise click.UsageError("--role and --host are for --format.")
     output = Output(as_json=as_json)
-    password = _first_line(password_file) if password_file else None
+    password = read_password(password_file) if password_file else None
     sources = tuple(dict.fromkeys(sources))
     files = [source for source in sources if _is_file(source)]
     places = [source for source in sources if source not in files]
@@ -183,24 +182,7 @@ def _certified(certificate: Certificate) -> PublicKey:
 
 
 def _of_file(source: str, password: bytes | None) -> list[FoundPin]:
-    data = read_input(source)
-    try:
-        try:
-            keys = public_keys_in(data, password)
-        except PasswordNeeded:
-            if not sys.stdin.isatty():
-                raise
-            asked = click.prompt(f"Password of {printable(source)}", hide_input=True, err=True)
-            keys = public_keys_in(data, asked.encode("utf-8"))
-    except PasswordNeeded as error:
-        raise InputError(f"{source}: {error} with --password-file") from error
-    except KeysUnreadable as error:
-        raise InputError(f"{source}: {error}") from error
-    return [FoundPin(source, key, file_role(key)) for key in keys]
-
-
-def _first_line(name: str) -> bytes:
-    return read_input(name).split(b"\n", 1)[0].removesuffix(b"\r")
+    return [FoundPin(source, key, file_role(key)) for key in read_keys(source, password)]
 
 
 def _print(output: Output, found: Sequence[FoundPin]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from monitord.cli.exitcode import ExitCode, worst
+from monitord.cli.plugin import status_text
 from monitord.cli.printable import printable
 from monitord.pinning.pins import Client
 from monitord.pinning.report import roles, verdict_entry
@@ -15,7 +16,7 @@ from monitord.pinning.target import format_endpoint
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from monitord.cli.exitcode import Ruling
     from monitord.cli.terminal import Output
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from monitord.pinning.pins import PinSet
     from monitord.pinning.verdict import Judgement, PinSetVerdict
 
-_STYLES = {ExitCode.OK: "green", ExitCode.WARNING: "yellow", ExitCode.CRITICAL: "bold red", ExitCode.UNKNOWN: "magenta"}
+    Entry = Callable[[PinSetVerdict], dict[str, Any]]
+    Details = Callable[[PinSetVerdict], Iterator[Text]]
+
+STYLES = {ExitCode.OK: "green", ExitCode.WARNING: "yellow", ExitCode.CRITICAL: "bold red", ExitCode.UNKNOWN: "magenta"}
 _MOST_NAMED = 5
 _PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
-_COUNTS, _IN_VAIN = "*", "!"
+IS_PINNED, _IN_VAIN = "*", "!"
 _STANDINGS = {
     Standing.LIVE: "live",
     Standing.PLAUSIBLE: "a spare: a known certificate has it",
@@ -39,14 +43,25 @@ _GROUPS = {
 }
 
 
-def print_rulings(output: Output, rulings: list[tuple[Ruling, str]]) -> None:
-    """Print rulings with the advice on each."""
+def chains(verdict: PinSetVerdict) -> Iterator[Text]:
+    """What was presented, and the paths that decided."""
+    groups = _groups(verdict.judgements)
+    for judgements in groups:
+        yield from _group(verdict, judgements, alone=len(groups) == 1)
+
+
+def print_rulings(
+    output: Output, rulings: list[tuple[Ruling, str]], entry: Entry = verdict_entry, details: Details = chains
+) -> None:
+    """Print rulings with the advice on each; ``entry`` makes the JSON, ``details`` what stands below the pins."""
     output.say(summary([ruling for ruling, _ in rulings]))
     for ruling, advice in rulings:
-        output.fact(verdict_entry(ruling.verdict))
+        output.fact(entry(ruling.verdict))
         output.say()
-        for line in block(ruling, advice):
+        for line in _block(ruling, details):
             output.say(line)
+        if advice:
+            output.say(indented(f"What to do: {advice}"))
 
 
 def summary(rulings: Sequence[Ruling]) -> Text:
@@ -63,37 +78,31 @@ def summary(rulings: Sequence[Ruling]) -> Text:
         named = [_named(ruling) for ruling in alike[:_MOST_NAMED]]
         more = f" and {len(alike) - _MOST_NAMED} more" if len(alike) > _MOST_NAMED else ""
         text = f"{len(alike)} of {len(rulings)} pin sets {_GROUPS[code]}: {', '.join(named)}{more}"
-    # Monitoring systems take what follows a bar for performance data.
-    return Text.assemble("MONITORD ", (code.name, _STYLES[code]), " - ", printable(text).replace("|", "/"))
+    return Text.assemble("MONITORD ", (code.name, STYLES[code]), " - ", status_text(text))
 
 
-def block(ruling: Ruling, advice: str) -> Iterator[Text]:
-    """Everything about one pin set."""
+def _block(ruling: Ruling, details: Details) -> Iterator[Text]:
     verdict = ruling.verdict
     pinset = verdict.pinset
     stores = ", ".join(dict.fromkeys(judgement.trust for judgement in verdict.judgements)) or verdict.trust
     yield Text.assemble(
-        (verdict.verdict.value.upper(), _STYLES[ruling.code]),
+        (verdict.verdict.value.upper(), STYLES[ruling.code]),
         "  ",
         (printable(verdict.target.endpoint), "bold"),
         printable(f"  pin set {pinset.name}, client {pinset.client}, trust {stores}"),
     )
-    yield _line(f"{_capital(verdict.reason)}.")
+    yield indented(f"{_capital(verdict.reason)}.")
     if ruling.code is ExitCode.WARNING and ruling.why != verdict.verdict.value:
-        yield _line(f"{_capital(ruling.why)}.")
+        yield indented(f"{_capital(ruling.why)}.")
     yield from _pins(verdict)
-    groups = _groups(verdict.judgements)
-    for judgements in groups:
-        yield from _group(verdict, judgements, alone=len(groups) == 1)
-    if advice:
-        yield _line(f"What to do: {advice}")
+    yield from details(verdict)
 
 
 def _pins(verdict: PinSetVerdict) -> Iterator[Text]:
     for number, pin in enumerate(verdict.pinset.all_pins):
         label = "pins" if number == 0 else ""
         standing = _STANDINGS[verdict.standings[pin]] if pin in verdict.standings else ""
-        yield _line(f"{label:<6}{pin}  {standing}".rstrip())
+        yield indented(f"{label:<6}{pin}  {standing}".rstrip())
 
 
 def _groups(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
@@ -120,7 +129,7 @@ def _group(verdict: PinSetVerdict, judgements: list[Judgement], *, alone: bool) 
     if seen.failure and seen.chain:
         head += f"  (then {seen.failure.reason}: {seen.failure.detail})"
     if head and (addresses or not alone):
-        yield _line(head)
+        yield indented(head)
     if seen.chain:
         yield from _certificates(first, verdict.pinset)
 
@@ -135,26 +144,27 @@ def _certificates(judgement: Judgement, pinset: PinSet) -> Iterator[Text]:
     chain, path = judgement.observation.chain, judgement.path
     rows = list(zip(path, roles(path), strict=True))
     rows += [(one, role) for one, role in zip(chain, roles(chain), strict=True) if one not in path]
-    yield _line(f"  {'sent':<5}{'path':<5}  {'role':<13}{'pin':<{_PIN_WIDTH + 2}}{'until':<12}subject")
-    marks = {certificate: _mark(certificate, judgement, pinset) for certificate, _ in rows}
+    yield indented(f"  {'sent':<5}{'path':<5}  {'role':<13}{'pin':<{_PIN_WIDTH + 2}}{'until':<12}subject")
+    marks = {certificate: mark(certificate, judgement, pinset) for certificate, _ in rows}
     for certificate, role in rows:
-        row = _line(
+        row = indented(
             f"  {_place(certificate, chain):<5}{_place(certificate, path):<5}{marks[certificate]} {role:<13}"
             f"{certificate.pin!s:<{_PIN_WIDTH + 2}}{certificate.not_after:%Y-%m-%d}  {certificate.display_subject}"
         )
-        if marks[certificate] == _COUNTS:
+        if marks[certificate] == IS_PINNED:
             row.stylize("green")
         yield row
-    if _COUNTS in marks.values():
-        yield _line(f"  {_COUNTS} is pinned")
+    if IS_PINNED in marks.values():
+        yield indented(f"  {IS_PINNED} is pinned")
     if _IN_VAIN in marks.values():
-        yield _line(f"  {_IN_VAIN} is pinned, but not where the client looks for that pin, so it does not count")
+        yield indented(f"  {_IN_VAIN} is pinned, but not where the client looks for that pin, so it does not count")
 
 
-def _mark(certificate: Certificate, judgement: Judgement, pinset: PinSet) -> str:
+def mark(certificate: Certificate, judgement: Judgement, pinset: PinSet) -> str:
+    """The sign for a certificate that a pin is of, and that counts or does not."""
     pin = certificate.certificate_pin if pinset.client is Client.CERTIFICATE else certificate.pin
     if pin in judgement.matched and certificate in judgement.path:
-        return _COUNTS
+        return IS_PINNED
     in_vain = bool(judgement.path) and pin in pinset.all_pins and pin not in judgement.matched
     return _IN_VAIN if in_vain else " "
 
@@ -176,5 +186,6 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _line(text: str) -> Text:
+def indented(text: str) -> Text:
+    """A line below a heading."""
     return Text("  " + printable(text))

@@ -137,6 +137,14 @@ def parse_certificate(data: bytes) -> Certificate:
         raise CertificateUnreadable(f"not a readable certificate: {error}") from error
 
 
+def key_type_of(spki: bytes) -> KeyType:
+    """The kind of the key in this SubjectPublicKeyInfo; OTHER where that cannot be told."""
+    try:
+        return _key_type(der.read_element(spki))
+    except der.DerError:
+        return KeyType.OTHER
+
+
 def certificates_in(data: bytes) -> Iterator[bytes]:
     """The DER of each certificate in a file: every PEM CERTIFICATE block in order, else the whole as DER.
 

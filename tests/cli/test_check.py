@@ -279,12 +279,15 @@ def test_what_a_server_wrote_cannot_control_the_terminal(world: World, register:
 def test_nothing_registered_is_no_success(monitord: Monitord) -> None:
     """A monitoring system must not take an empty list for ok."""
     result = monitord("check")
-    assert (result.code, result.out) == (3, "")
+    assert result.code == 3
+    assert result.out.startswith("MONITORD UNKNOWN - nothing is registered in ")
     assert "nothing is registered" in result.err
+    assert monitord("check", "--json").out == ""
 
 
 def test_a_host_that_is_none_is_refused(monitord: Monitord) -> None:
     """With the spelling to use."""
     result = monitord("check", "https://api.example.test/")
-    assert (result.code, result.out) == (3, "")
-    assert result.err == "monitord: 'https://api.example.test/' is a URL; write only the host name\n"
+    complaint = "'https://api.example.test/' is a URL; write only the host name\n"
+    assert (result.code, result.out) == (3, f"MONITORD UNKNOWN - {complaint}")
+    assert result.err == f"monitord: {complaint}"

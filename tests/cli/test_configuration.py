@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import HOST
 
 if TYPE_CHECKING:
@@ -49,5 +51,26 @@ def test_other_commands_tell_all_faults_too(home: Path, monitord: Monitord) -> N
     (home / "domains.d" / "a.yaml").write_text("- hots: a.example.test\n")
     for command in ("check", "domains", "add", "remove"):
         result = monitord(command, *([] if command in ("check", "domains") else [HOST]))
-        assert (result.code, result.out) == (3, "")
+        fault = f"the configuration cannot be used: {home}/domains.d/a.yaml:1: "
+        assert result.code == 3
+        assert result.out.startswith(f"MONITORD UNKNOWN - {fault}" if command == "check" else "")
+        assert result.out.count("\n") == (command == "check")
         assert result.err.startswith(f"monitord: the configuration cannot be used:\n{home}/domains.d/a.yaml:1: ")
+
+
+@pytest.mark.parametrize("words", [["check"], ["check", HOST], ["domains"], ["add", HOST], ["remove", HOST]])
+def test_a_configuration_that_is_not_there_says_how_to_begin(home: Path, monitord: Monitord, words: list[str]) -> None:
+    """Whoever has just installed it is told what to write and what to call next."""
+    result = monitord("-c", home / "nowhere.yaml", *words)
+    assert result.code == 3
+    assert result.err == (
+        f"monitord: there is no configuration file {home}/nowhere.yaml: create it with the line "
+        "'include: [\"domains.d/*.yaml\"]', then register an endpoint: monitord add HOST\n"
+    )
+
+
+def test_check_config_names_the_file_that_is_not_there(home: Path, monitord: Monitord) -> None:
+    """As a fault like others, for programs too."""
+    lines = monitord("-c", home / "nowhere.yaml", "check-config", "--json")
+    assert lines.code == 3
+    assert lines.record["message"].startswith("the file cannot be read: ")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 PROGRAM = [sys.executable, "-m", "monitord"]
 COMMANDS = list(main.command_line.list_commands(click.Context(main.command_line)))
+TRUST_COMMANDS = ["trust list", "trust show", "trust diff"]
 _PATIENCE = 60.0
 
 
@@ -61,15 +62,14 @@ def on_a_terminal(arguments: Sequence[object], environment: Mapping[str, str]) -
     return written.decode()
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *COMMANDS, *TRUST_COMMANDS])
 def test_help_is_as_documented(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Word for word; the documentation quotes these files."""
     monkeypatch.setenv("COLUMNS", "80")
-    words = [command, "--help"] if command else ["--help"]
-    assert main.run(words) == 0
-    golden = GOLDEN / f"help-{command or 'monitord'}.txt"
+    assert main.run([*command.split(), "--help"]) == 0
+    golden = GOLDEN / f"help-{command.replace(' ', '-') or 'monitord'}.txt"
     assert capsys.readouterr().out == golden.read_text()
 
 
@@ -86,9 +86,14 @@ def test_the_list_of_commands_agrees_with_the_commands(command: str) -> None:
     ("arguments", "complaint"),
     [
         (["chekc"], "monitord: No such command 'chekc'"),
-        (["check", "--nosuch"], "monitord: No such option"),
-        (["verify"], "monitord: Missing argument 'HOST[:PORT]'"),
-        (["verify", "host"], "monitord: Missing option '--chain'"),
+        (["domains", "--nosuch"], "monitord: No such option"),
+        (["trust", "shwo"], "monitord: No such command 'shwo'"),
+        (["trust", "diff", "mozilla"], "monitord: Missing argument 'B'"),
+        (["check", "--json", "--nosuch"], "monitord: No such option"),
+        (["verify", "--json"], "monitord: Missing argument 'HOST[:PORT]'"),
+        (["verify", "host", "--json"], "monitord: Give one of --chain, --csr and --key."),
+        (["verify", "host", "--csr", "a", "--key", "b", "--json"], "monitord: Give one of --chain, --csr and --key."),
+        (["verify", "host", "--chain", "a", "--offline", "--json"], "monitord: --offline and --password-file are for"),
         (["-c"], "monitord: Option '-c' requires an argument"),
     ],
 )
@@ -99,6 +104,18 @@ def test_bad_usage_is_unknown(arguments: list[str], complaint: str, capsys: pyte
     assert out == ""
     assert err.startswith(complaint)
     assert "--help" in err
+
+
+@pytest.mark.parametrize("arguments", [["check", "--nosuch"], ["verify"], ["verify", "host"]])
+def test_bad_usage_of_a_plugin_is_told_to_the_monitoring_system(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the one line of standard output that it shows, beside what a person reads."""
+    assert main.run(arguments) == 3
+    out, err = capsys.readouterr()
+    first, *rest = out.splitlines()
+    assert first == f"MONITORD UNKNOWN - {err.splitlines()[0].removeprefix('monitord: ')}"
+    assert rest == []
 
 
 def test_no_command_is_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +137,8 @@ def test_the_program_itself(world: World, home: Path, register: Register) -> Non
     assert failing.stderr == ""
     missing = start("check", environment={"MONITORD_CONFIG": str(home / "nowhere.yaml")})
     assert missing.returncode == 3
-    assert missing.stdout == ""
-    assert missing.stderr.startswith("monitord: the configuration cannot be used:\n")
+    assert missing.stdout.startswith("MONITORD UNKNOWN - there is no configuration file ")
+    assert missing.stderr.startswith("monitord: there is no configuration file ")
     assert start("--version").stdout.startswith("monitord ")
 
 
@@ -182,7 +199,7 @@ def test_an_interrupt_is_quiet(home: Path, register: Register) -> None:
     ("arguments", "absent"),
     [
         (["--help"], ["aiohttp", "sqlalchemy", "apscheduler", "OpenSSL", "rich", "yaml", "cryptography", "asyncio"]),
-        (["verify", "host"], ["aiohttp", "sqlalchemy", "apscheduler", "OpenSSL"]),
+        (["verify", "host"], ["aiohttp", "sqlalchemy", "apscheduler"]),
         (["check", "--help"], ["aiohttp", "sqlalchemy", "apscheduler"]),
         (["domains", "--help"], ["aiohttp", "sqlalchemy", "apscheduler", "OpenSSL"]),
     ],

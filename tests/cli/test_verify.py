@@ -122,22 +122,25 @@ def _garbage(home: Path, name: str, data: bytes) -> Path:
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (b"", "has no certificate in it; give the chain as PEM, the server's certificate first"),
-        (b"not a certificate", "not a readable certificate: "),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "has no certificate in it"),
-        (b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "PEM block 1 is not valid base64"),
+        (b"", "no PEM or DER certificate in {}; give the chain as PEM, the server's certificate first"),
+        (b"not a certificate", "no PEM or DER certificate in {}; "),
+        (b"0 is how DER begins too", "no PEM or DER certificate in {}; "),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "no PEM or DER certificate in {}; "),
+        (b"\x30\x82\xff\xff", "{}: not a readable certificate: "),
+        (b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "{}: PEM block 1 is not valid base64"),
     ],
 )
 def test_a_chain_that_cannot_be_read_is_one_sentence(
     home: Path, monitord: Monitord, data: bytes, complaint: str
 ) -> None:
-    """On standard error, with exit code 3 and nothing on standard output."""
+    """On standard error, with exit code 3, and on standard output for monitoring systems; but not as JSON."""
     path = _garbage(home, "bad.pem", data)
     result = monitord("verify", HOST, "--chain", path)
-    assert (result.code, result.out) == (3, "")
-    assert result.err.startswith(f"monitord: {path}")
-    assert complaint in result.err
+    assert result.code == 3
+    assert result.err.startswith(f"monitord: {complaint.format(path)}")
     assert result.err.count("\n") == 1
+    assert result.out == result.err.replace("monitord: ", "MONITORD UNKNOWN - ", 1)
+    assert monitord("verify", HOST, "--chain", path, "--json").out == ""
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_other_bad_input_is_one_sentence(
 ) -> None:
     """Whatever it is that cannot be used."""
     words = [str(home / word) if word.endswith((".pem", ".yaml")) else word for word in options]
-    result = monitord("verify", HOST, "--chain", chain, *words)
+    result = monitord("verify", HOST, "--chain", chain, "--json", *words)
     assert (result.code, result.out) == (3, "")
     assert complaint in result.err
     assert result.err.count("\n") == 1
@@ -164,8 +167,9 @@ def test_other_bad_input_is_one_sentence(
 def test_a_configuration_that_was_named_must_be_there(chain: Path, home: Path, monitord: Monitord) -> None:
     """Only the usual place may be empty."""
     result = monitord("-c", home / "nowhere.yaml", "verify", HOST, "--chain", chain)
-    assert (result.code, result.out) == (3, "")
-    assert "nowhere.yaml:1: the file cannot be read" in result.err
+    assert result.code == 3
+    assert result.out.startswith("MONITORD UNKNOWN - there is no configuration file ")
+    assert "nowhere.yaml: create it" in result.err
 
 
 def test_agrees_with_limbo_as_the_rules_do(home: Path, monitord: Monitord) -> None:

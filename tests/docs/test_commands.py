@@ -48,8 +48,8 @@ def test_commands_and_options_exist(document: Path) -> None:
                 assert word in options | {"--help", "-h"}, f"monitord {call}: {word}"
                 if word in ("-c", "--config"):
                     words.pop(0)
-            elif command is command_line and not word.isupper():
-                found = command_line.get_command(click.Context(command_line), word)
+            elif isinstance(command, click.Group) and not word.isupper():
+                found = command.get_command(click.Context(command), word)
                 assert found is not None, f"monitord {call}: {word}"
                 command = found
                 options = {option for parameter in command.params for option in parameter.opts}
@@ -60,6 +60,7 @@ def test_calls_are_found() -> None:
     shown = [call for document in DOCUMENTS for call in calls(document)]
     assert "add api.example.com --update --pin sha256/…" in shown
     assert "check-config" in shown
+    assert "trust diff android-10 new.pem" in shown
     assert "verify api.example.com --chain /etc/letsencrypt/live/api.example.com/fullchain.pem" in shown
     assert "-c /etc/monitord/monitord.yaml check" not in shown
     assert not [call for call in shown if call.startswith(("monitord", "service"))]
