@@ -51,7 +51,7 @@ class Prober(Protocol):
         *,
         timeout: timedelta,  # noqa: ASYNC109
     ) -> tuple[Observation, ...]:
-        """One observation for each address; never raises for what the network does."""
+        """Observations of each address, one for each type of key; never raises for what the network does."""
 
 
 class Store(Protocol):

@@ -192,6 +192,8 @@ class Daemon:
         resolver = Resolver(max_addresses=settings.max_addresses)
         prober = Prober(resolver=resolver, now=_now, max_connections=settings.concurrency)
         cleanups.callback(prober.close)
+        if prober.limitation:
+            self._log.warning("probing is limited", because=prober.limitation)
         return prober
 
     async def _start_edges(self, cleanups: contextlib.AsyncExitStack) -> None:

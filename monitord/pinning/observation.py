@@ -39,9 +39,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One address of an endpoint, once.
+    """One address of an endpoint, once; an address that has several types of key is observed for each.
 
-    ``address`` is the IP address that was connected to, or "" when it was never known (DNS failed).
+    ``address`` is the IP address that was connected to, or "" when it was never known (DNS failed). Through a proxy
+    it is the one that the proxy was asked for or, where that was a name, the proxy's own.
+    ``key_type`` is that of the leaf; without a chain, the one that was asked for in particular, if any.
     ``chain`` is what the server presented, leaf first, in the order sent; it may be there beside a ``failure`` that
     came later in the handshake. ``duration`` is that of the connection, in seconds.
     """
