@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pytest
 from monitord import pki
 from monitord.pinning.judge import judge
 from monitord.pinning.observation import Failure, FailureReason, Observation
-from monitord.pinning.pins import Pin, PinSet
+from monitord.pinning.pins import Client, Pin, PinSet
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
 
@@ -55,6 +55,25 @@ class World:
         store = TrustStore("test", [anchor.certificate for anchor in (anchors or (self.root,))])
         target = Target(host, pinsets=(PinSet("app", pins=pins, trust=("test",), expires=expires),))
         (verdict,) = judge(target, observations, {"test": store}, now)
+        return verdict
+
+
+@dataclass(frozen=True)
+class Case:
+    """A presented chain and a trust store, to be judged under any client."""
+
+    world: World
+    chain: tuple[Issued, ...]
+    anchors: tuple[Issued, ...]
+
+    def judge(
+        self, client: Client, *pins: Pin, now: datetime = NOW, host: str = HOST, **options: object
+    ) -> PinSetVerdict:
+        """The verdict of one client with these pins."""
+        store = TrustStore("store", [anchor.certificate for anchor in self.anchors])
+        pinset = replace(PinSet("app", client=client, pins=pins, trust=("store",)), **options)  # type: ignore[arg-type]
+        target = Target(host, pinsets=(pinset,))
+        (verdict,) = judge(target, [self.world.observe(*self.chain)], {"store": store}, now)
         return verdict
 
 

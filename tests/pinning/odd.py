@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -13,6 +14,9 @@ from monitord.pinning import der
 
 if TYPE_CHECKING:
     from monitord.pinning.certificate import Certificate
+    from monitord.pki import Issued
+
+    Extra = tuple[x509.ExtensionType, bool]
 
 _PSS_OID = bytes.fromhex("06092a864886f70d01010a")
 
@@ -56,3 +60,31 @@ def compressed_point_certificate() -> tuple[bytes, bytes]:
     algorithm = next(der.read_element(plain).children()).raw
     spki = tlv(der.SEQUENCE, algorithm, tlv(der.BIT_STRING, b"\0", point))
     return _replace_field(pki.issue("compressed", names=["a.example"]).certificate, 6, spki), spki
+
+
+def purposes(*oids: x509.ObjectIdentifier) -> Extra:
+    """An extended key usage, for ``extra`` of a certificate to be issued."""
+    return x509.ExtendedKeyUsage(oids), False
+
+
+def key_usage(*, key_encipherment: bool = False, key_cert_sign: bool = False) -> Extra:
+    """A key usage without digitalSignature, for ``extra`` of a certificate to be issued."""
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=key_encipherment,
+        data_encipherment=True,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return usage, True
+
+
+def naming_serial(issuer: Issued, *, off_by: int = 0) -> Extra:
+    """An authority key identifier that names the issuer's certificate by its issuer and serial number."""
+    certificate = x509.load_der_x509_certificate(issuer.certificate.der)
+    name = x509.DirectoryName(certificate.issuer)
+    return x509.AuthorityKeyIdentifier(None, [name], certificate.serial_number + off_by), False

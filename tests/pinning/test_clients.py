@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,38 +14,18 @@ from hypothesis import strategies as st
 from monitord import pki
 from monitord.pinning.judge import judge
 from monitord.pinning.patterns import PinEntry, okhttp_pattern_matches, select
-from monitord.pinning.pins import Client, Pin, PinSet
+from monitord.pinning.pins import Client, PinSet
 from monitord.pinning.standing import Standing
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
-from tests.pinning.conftest import HOST, NOW, leaf_of, pin_of, unknown_pin
+from tests.pinning.conftest import HOST, NOW, Case, leaf_of, pin_of, unknown_pin
 
 if TYPE_CHECKING:
-    from monitord.pinning.verdict import PinSetVerdict
     from monitord.pki import Issued
     from tests.pinning.conftest import World
 
 BUILDERS = [Client.OKHTTP, Client.ANDROID, Client.CRONET, Client.TRUSTKIT_ANDROID, Client.TRUSTKIT_IOS, Client.APPLE]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A presented chain and a trust store, to be judged under any client."""
-
-    world: World
-    chain: tuple[Issued, ...]
-    anchors: tuple[Issued, ...]
-
-    def judge(
-        self, client: Client, *pins: Pin, now: datetime = NOW, host: str = HOST, **options: object
-    ) -> PinSetVerdict:
-        """The verdict of one client with these pins."""
-        store = TrustStore("store", [anchor.certificate for anchor in self.anchors])
-        pinset = replace(PinSet("app", client=client, pins=pins, trust=("store",)), **options)  # type: ignore[arg-type]
-        target = Target(host, pinsets=(pinset,))
-        (verdict,) = judge(target, [self.world.observe(*self.chain)], {"store": store}, now)
-        return verdict
 
 
 @pytest.fixture

@@ -27,12 +27,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from monitord.pinning.clients.jdkbuilder import build_paths
-from monitord.pinning.clients.jdkstore import JDK, anchors_named
+from monitord.pinning.clients.jdkstore import JDK, anchors_named, knows_name
 from monitord.pinning.clients.platform import Trust, refusal
 from monitord.pinning.extensions import authority_certificate, read_profile
 from monitord.pinning.paths import Path, find_paths
 from monitord.pinning.signature import compressed_point, signed_by
-from monitord.pinning.validation import key_fault, name_rejections, rejections
+from monitord.pinning.validation import RejectionKind, key_fault, name_rejections, rejections
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def trust_manager(presented: Presented) -> Trust:
             return Trust((), Verdict.UNTRUSTED, wrong.sentence, chain[:1])
         return Trust((Path(chain[:1], anchored=True),))
     prefix = _validated_as_presented(chain, trust)
-    taken = build_paths(presented) if prefix is None else tuple(_anchored(prefix, trust))
-    return _outcome(presented, taken)
+    if prefix is None:
+        return _outcome(presented, build_paths(presented))
+    taken = tuple(_anchored(prefix, trust))
+    return _outcome(presented, taken) if taken else _refused_as_presented(presented, prefix)
 
 
 def _outcome(presented: Presented, taken: tuple[Path | None, ...]) -> Trust:
@@ -74,6 +76,18 @@ def _outcome(presented: Presented, taken: tuple[Path | None, ...]) -> Trust:
     if refused:
         path, sentence = refused[0]
         return Trust((), Verdict.UNTRUSTED, sentence, path.certificates)
+    return refusal(presented, find_paths(presented.chain, presented.trust), JDK, _DEAD_END)
+
+
+def _refused_as_presented(presented: Presented, prefix: tuple[Certificate, ...]) -> Trust:
+    """Why a chain fails that is in order by name, with signatures that do not hold or no anchor that fits.
+
+    What is wrong with its certificates is final: they are taken, whoever the true issuers are.
+    """
+    reasons = rejections(Path(prefix, anchored=False), presented.host, presented.now, JDK)
+    sentences = [reason.sentence for reason in reasons if reason.kind is not RejectionKind.UNKNOWN_ROOT]
+    if sentences:
+        return Trust((), Verdict.UNTRUSTED, "; ".join(dict.fromkeys(sentences)), prefix)
     return refusal(presented, find_paths(presented.chain, presented.trust), JDK, _DEAD_END)
 
 
@@ -94,7 +108,7 @@ def _validated_as_presented(chain: tuple[Certificate, ...], trust: TrustStore) -
             return None
         if any(certificate.spki == anchor.spki for anchor in anchors_named(certificate.subject_key, trust)):
             return chain[:position]
-    return chain if anchors_named(chain[-1].issuer_key, trust) else None
+    return chain if knows_name(chain[-1].issuer_key, trust) else None
 
 
 def _anchored(prefix: tuple[Certificate, ...], trust: TrustStore) -> Iterator[Path]:

@@ -20,11 +20,11 @@ The store is a hash set: anchors of one name come in an order that depends on th
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice, pairwise, permutations, product
+from itertools import islice, pairwise, permutations, product, takewhile
 from typing import TYPE_CHECKING
 
 from monitord.pinning import extensions
-from monitord.pinning.clients.jdkstore import JDK, anchors_named
+from monitord.pinning.clients.jdkstore import JDK, anchors_named, knows_name
 from monitord.pinning.extensions import read_profile
 from monitord.pinning.paths import Path
 from monitord.pinning.signature import signed_by
@@ -50,7 +50,10 @@ _BELOW = replace(JDK, anchor=AnchorChecks.NONE)
 def build_paths(presented: Presented) -> tuple[Path | None, ...]:
     """The path that each run may take, each once; None for runs that find none."""
     builder = _Builder(presented)
-    return tuple(dict.fromkeys(builder.run(order) for order in _orders(presented)))
+    orders = takewhile(lambda _: not builder.exhausted, _orders(presented))
+    taken = tuple(dict.fromkeys(builder.run(order) for order in orders))
+    # A run that was cut off says nothing about what others find.
+    return tuple(path for path in taken if path is not None) if builder.exhausted else taken
 
 
 def _orders(presented: Presented) -> Iterator[Order]:
@@ -75,15 +78,20 @@ class _Builder:
         self._now = presented.now
         self._steps = 0
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether no steps are left, for this run or another."""
+        return self._steps >= _MAX_STEPS
+
     def run(self, order: Order) -> Path | None:
         return self._search((self._chain[0],), 0, order)
 
     def _search(self, path: tuple[Certificate, ...], intermediates: int, order: Order) -> Path | None:
         current = path[-1]
         for issuer in self._candidates(path, intermediates, order):
-            self._steps += 1
-            if self._steps > _MAX_STEPS:
+            if self.exhausted:
                 return None
+            self._steps += 1
             if issuer in self._trust:
                 found = Path((*path, issuer), anchored=True)
                 if self._holds(found):
@@ -115,7 +123,7 @@ class _Builder:
         def rank(issuer: Certificate) -> int:
             if wanted and read_profile(issuer).subject_key_identifier == wanted:
                 return 0
-            return 1 if anchors_named(issuer.issuer_key, self._trust) else 2
+            return 1 if knows_name(issuer.issuer_key, self._trust) else 2
 
         last_first = list(reversed(dict.fromkeys(at_hand)))
         return sorted((one for one in last_first if not any(_same(one, other) for other in path)), key=rank)

@@ -26,3 +26,8 @@ JDK = Strictness(
 def anchors_named(subject_key: bytes, trust: TrustStore) -> tuple[Certificate, ...]:
     """The anchors of this name that the JDK can read, in the store's order."""
     return tuple(anchor for anchor in trust.named(subject_key) if not compressed_point(anchor))
+
+
+def knows_name(subject_key: bytes, trust: TrustStore) -> bool:
+    """Whether there is an anchor of this name that the JDK can read."""
+    return any(not compressed_point(anchor) for anchor in trust.named(subject_key))
