@@ -33,12 +33,17 @@ class Selected:
 
 def load_configuration(invocation: Invocation, *, receivers: bool = False) -> Configuration:
     """What the configuration file says. Raises ConfigurationError, and ConfigurationMissingError if there is none."""
+    require_file(invocation)
+    return load(invocation.config, environment=invocation.environment, receivers=receivers)
+
+
+def require_file(invocation: Invocation) -> None:
+    """Raise ConfigurationMissingError if there is no configuration file."""
     if invocation.config_is_missing:
         raise ConfigurationMissingError(
             f"there is no configuration file {invocation.config}: create it with the line "
             """'include: ["domains.d/*.yaml"]', then register an endpoint: monitord add HOST"""
         )
-    return load(invocation.config, environment=invocation.environment, receivers=receivers)
 
 
 def load_or_default(invocation: Invocation) -> Configuration:

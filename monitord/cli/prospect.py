@@ -21,11 +21,12 @@ from monitord.pinning.certificate import key_type_of
 from monitord.pinning.judge import judge
 from monitord.pinning.observation import Observation
 from monitord.pinning.pins import Client, PinSet
+from monitord.pinning.standing import standings
 from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from monitord.pinning.certificate import Certificate
@@ -44,11 +45,38 @@ class SelfSignedError(MonitordError):
     """What is served was issued by nobody, so there is no issuer to expect."""
 
 
-def expected(target: Target, observations: Sequence[Observation], key: PublicKey, at: datetime) -> list[Observation]:
+def judge_key(
+    target: Target, seen: Sequence[Observation], key: PublicKey, stores: Mapping[str, TrustStore], at: datetime
+) -> list[PinSetVerdict]:
+    """A verdict for each pin set on a certificate for this key, issued as those that were seen.
+
+    The certificates seen still tell which of the other pins are spares. Raises SelfSignedError.
+    """
+    shown = [certificate for one in seen for certificate in one.chain]
+    found = []
+    for verdict in judge(target, _expected(target, seen, key, at), stores, at):
+        pins, used = verdict.pinset.all_pins, [stores[name] for name in verdict.pinset.trust]
+        known = standings(pins, verdict.matched, shown, used, at)
+        found.append(_explained(replace(verdict, standings=known), key))
+    return found
+
+
+def judge_key_alone(target: Target, key: PublicKey, at: datetime) -> list[PinSetVerdict]:
+    """A verdict for each pin set on the key, whoever issues; ``undetermined`` where it depends on that. See above."""
+    root = pki.issue("An authority")
+    leaf = pki.issue("A certificate", issuer=root, names=[target.name])
+    seen = Observation(at, "", target.port, (leaf.certificate, _in_date(root.certificate, at)))
+    seen = _with_key(seen, key, at)
+    pinsets = target.pinsets or (PinSet("default", trust=target.trust),)
+    verdicts = [_without_issuer(replace(target, pinsets=(pinset,)), seen, at) for pinset in pinsets]
+    return [_explained(verdict, key, offline=True) for verdict in verdicts]
+
+
+def _expected(target: Target, observations: Sequence[Observation], key: PublicKey, at: datetime) -> list[Observation]:
     """What an endpoint would show with a certificate for this key, issued as those that it shows now.
 
     Of a server with certificates for several kinds of key those of the same kind count. Observations without a chain
-    are left out, unless there are no others. Raises SelfSignedError.
+    are left out, unless there are no others.
     """
     seen = [one for one in observations if one.chain]
     if not seen:
@@ -61,16 +89,6 @@ def expected(target: Target, observations: Sequence[Observation], key: PublicKey
             "certificate and give it with --chain"
         )
     return [_with_key(one, key, at) for one in alike]
-
-
-def judge_without_issuer(target: Target, key: PublicKey, at: datetime) -> tuple[PinSetVerdict, ...]:
-    """A verdict for each pin set on the key alone; ``undetermined`` where it depends on the issuer. See above."""
-    root = pki.issue("An authority")
-    leaf = pki.issue("A certificate", issuer=root, names=[target.name])
-    seen = Observation(at, "", target.port, (leaf.certificate, _in_date(root.certificate, at)))
-    seen = _with_key(seen, key, at)
-    pinsets = target.pinsets or (PinSet("default", trust=target.trust),)
-    return tuple(_without_issuer(replace(target, pinsets=(pinset,)), seen, at) for pinset in pinsets)
 
 
 def _without_issuer(target: Target, seen: Observation, at: datetime) -> PinSetVerdict:
@@ -95,7 +113,7 @@ def _judge_issued_by(issuer: Certificate, target: Target, seen: Observation, at:
     return verdict
 
 
-def explained(verdict: PinSetVerdict, key: PublicKey, *, offline: bool = False) -> PinSetVerdict:
+def _explained(verdict: PinSetVerdict, key: PublicKey, *, offline: bool = False) -> PinSetVerdict:
     """The verdict with what its reason means for a key that has no certificate yet."""
     reason = verdict.reason
     if verdict.verdict is Verdict.PIN_MISMATCH and verdict.pinset.client is Client.CERTIFICATE:

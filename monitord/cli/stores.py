@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitord.cli.certificatefiles import InputError
+from monitord.cli.configured import require_file
 from monitord.config.faults import ConfigurationError, Findings
 from monitord.config.reading import DEFAULT_TRUST_KEY, read_files
 from monitord.config.schema import MainFile
@@ -41,9 +42,13 @@ class Stores:
 
 
 def known_stores(invocation: Invocation) -> Stores:
-    """The stores that the configuration names, and the built-in ones. Raises ConfigurationError."""
+    """The stores that the configuration names, and the built-in ones.
+
+    Raises ConfigurationError, and ConfigurationMissingError if a file was named that is not there.
+    """
     files: dict[str, Path | None] = dict.fromkeys(BUILT_IN)
     if invocation.config_is_given or not invocation.config_is_missing:
+        require_file(invocation)
         findings = Findings()
         read = read_files(
             invocation.config, invocation.environment, findings, without=MainFile.model_fields.keys() - {"trust"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from monitord.cli.configured import load_configuration, load_or_default
+from monitord.cli.configured import load_or_default
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.looking import look_at
 from monitord.cli.printable import printable
@@ -110,7 +110,7 @@ def diff(invocation: Invocation, old: str, new: str, *, everywhere: bool, as_jso
     The exit code is 2 if the apps of a pin set would start to fail, 3 if one could not be judged, else 0.
     """
     output = Output(as_json=as_json)
-    configuration, stores = load_configuration(invocation), known_stores(invocation)
+    configuration, stores = load_or_default(invocation), known_stores(invocation)
     (before, notes), (after, more_notes) = stores.read(old), stores.read(new)
     for note in (*notes, *more_notes):
         output.note(note)

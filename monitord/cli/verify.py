@@ -15,12 +15,12 @@ from monitord.cli.judging import judge_each
 from monitord.cli.keyverdicts import details_about, entry_about
 from monitord.cli.looking import look_at
 from monitord.cli.plugin import Plugin
-from monitord.cli.prospect import expected, explained, judge_without_issuer
+from monitord.cli.prospect import judge_key, judge_key_alone
 from monitord.cli.sidebyside import print_comparisons
 from monitord.cli.terminal import Output
 from monitord.cli.verdicts import chains, print_rulings
 from monitord.pinning.certificate import key_type_of
-from monitord.pinning.judge import judge, judge_before_deployment
+from monitord.pinning.judge import judge_before_deployment
 from monitord.pinning.keys import KeyHolder
 from monitord.pinning.observation import Observation
 from monitord.pinning.paths import find_paths
@@ -196,12 +196,11 @@ def _warn_of_another_kind(output: Output, key: PublicKey, seen: Sequence[Observa
 def _judge_key(
     key: PublicKey, seen: Observations, stores: Mapping[str, TrustStore], at: datetime, target: Target
 ) -> Sequence[PinSetVerdict]:
-    verdicts = judge(target, expected(target, seen, key, at), stores, at)
-    return [explained(verdict, key) for verdict in verdicts]
+    return judge_key(target, seen, key, stores, at)
 
 
 def _judge_key_alone(key: PublicKey, at: datetime, target: Target) -> Sequence[PinSetVerdict]:
-    return [explained(verdict, key, offline=True) for verdict in judge_without_issuer(target, key, at)]
+    return judge_key_alone(target, key, at)
 
 
 def _read_key(csr: str | None, key: str | None, password_file: str | None) -> PublicKey:

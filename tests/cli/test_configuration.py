@@ -58,7 +58,9 @@ def test_other_commands_tell_all_faults_too(home: Path, monitord: Monitord) -> N
         assert result.err.startswith(f"monitord: the configuration cannot be used:\n{home}/domains.d/a.yaml:1: ")
 
 
-@pytest.mark.parametrize("words", [["check"], ["check", HOST], ["domains"], ["add", HOST], ["remove", HOST]])
+@pytest.mark.parametrize(
+    "words", [["check"], ["check", HOST], ["domains"], ["add", HOST], ["remove", HOST], ["trust", "show", "mozilla"]]
+)
 def test_a_configuration_that_is_not_there_says_how_to_begin(home: Path, monitord: Monitord, words: list[str]) -> None:
     """Whoever has just installed it is told what to write and what to call next."""
     result = monitord("-c", home / "nowhere.yaml", *words)

@@ -111,6 +111,7 @@ def test_an_unknown_key_is_held_back(
     assert result.out.startswith(f"MONITORD CRITICAL - 1 of 1 pin sets fail: {HOST}:443 default pin_mismatch\n")
     assert "expected path, by what is served at 127.0.0.1:\n" in result.out
     assert "the new certificate" in result.out
+    assert f"{world.leaf.certificate.pin}  a spare: a known certificate has it" in result.out
     assert "What to do: Do not have a certificate issued for this key" in result.out
 
 
