@@ -23,14 +23,10 @@ from monitord.pinning.judge import judge
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from monitord.cli.exitcode import Ruling
     from monitord.cli.invocation import Invocation
-    from monitord.cli.looking import Observations
-    from monitord.pinning.target import Target
-    from monitord.pinning.trust import TrustStore
     from monitord.pinning.verdict import PinSetVerdict
 
 # The incident that a verdict would be: what to do about it is what the alert says.
@@ -69,7 +65,7 @@ def check(invocation: Invocation, places: tuple[str, ...], *, all_clients: bool,
     with output.waiting(f"probing {len(selected)} endpoints"):
         seen = look_at([one.target for one in selected], configuration, invocation.now)
     now = invocation.now()
-    judges = [partial(_judged, observations, configuration.trust_stores, now) for observations in seen]
+    judges = [partial(judge, observations=one, trust=configuration.trust_stores, now=now) for one in seen]
     judged = judge_each(selected, judges, now, configuration.horizon)
     rulings = [ruling for one in judged for ruling in one.rulings]
     if all_clients:
@@ -77,12 +73,6 @@ def check(invocation: Invocation, places: tuple[str, ...], *, all_clients: bool,
     else:
         print_rulings(output, [(ruling, _advice(ruling, now)) for ruling in rulings])
     return worst(ruling.code for ruling in rulings)
-
-
-def _judged(
-    observations: Observations, stores: Mapping[str, TrustStore], now: datetime, target: Target
-) -> tuple[PinSetVerdict, ...]:
-    return judge(target, observations, stores, now)
 
 
 def _advice(ruling: Ruling, now: datetime) -> str:

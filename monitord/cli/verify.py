@@ -71,7 +71,7 @@ _ADVICE_ON_KEY = {
         "Do not have a certificate issued for this key: the installed apps would refuse it. Use a key that is pinned, "
         "or first ship an app release that has its pin and wait until the users have it."
     ),
-    Verdict.UNTRUSTED: "The apps would refuse such a certificate whatever its key; mend that first.",
+    Verdict.UNTRUSTED: "The apps would refuse such a certificate, pinned or not; mend what the reason names first.",
     Verdict.UNDETERMINED: (
         "Let the issuer be judged too: while the endpoint answers and without --offline, or with --chain once the "
         "certificate is there."
@@ -136,13 +136,15 @@ def verify(  # noqa: PLR0913 - one for each option
     if found_key is None:
         gate = _gate_of_chain(certificates, selected, configuration.trust_stores, moment)
     elif offline:
-        gate = _gate_of_key(found_key, [partial(_judge_key_alone, found_key, moment)] * len(selected), offline=True)
+        gate = _gate_of_key(
+            found_key, [partial(judge_key_alone, key=found_key, at=moment)] * len(selected), offline=True
+        )
     else:
         with output.waiting(f"probing {place}"):
             seen = look_at([one.target for one in selected], configuration, invocation.now)
         _warn_of_another_kind(output, found_key, seen)
-        stores = configuration.trust_stores
-        gate = _gate_of_key(found_key, [partial(_judge_key, found_key, one, stores, moment) for one in seen])
+        in_place = partial(judge_key, key=found_key, stores=configuration.trust_stores, at=moment)
+        gate = _gate_of_key(found_key, [partial(in_place, seen=one) for one in seen])
     judged = judge_each(selected, gate.judges, moment, configuration.horizon)
     rulings = [ruling for one in judged for ruling in one.rulings]
     if all_clients:
@@ -170,13 +172,12 @@ def _gate_of_chain(
     chain: tuple[Certificate, ...], selected: Sequence[Selected], stores: Mapping[str, TrustStore], at: datetime
 ) -> _Gate:
     seen = Observation(at, "", 0, chain, key_type=chain[0].key_type)
-    return _Gate([partial(_judge_chain, replace(seen, port=one.target.port), stores, at) for one in selected])
-
-
-def _judge_chain(
-    seen: Observation, stores: Mapping[str, TrustStore], at: datetime, target: Target
-) -> Sequence[PinSetVerdict]:
-    return judge_before_deployment(target, [seen], stores, at)
+    return _Gate(
+        [
+            partial(judge_before_deployment, observations=[replace(seen, port=one.target.port)], trust=stores, now=at)
+            for one in selected
+        ]
+    )
 
 
 def _gate_of_key(key: PublicKey, judges: Sequence[Judge], *, offline: bool = False) -> _Gate:
@@ -191,16 +192,6 @@ def _warn_of_another_kind(output: Output, key: PublicKey, seen: Sequence[Observa
         output.note(
             f"warning: the key is {kind}, and {kinds} is served now; authorities may issue it from another path"
         )
-
-
-def _judge_key(
-    key: PublicKey, seen: Observations, stores: Mapping[str, TrustStore], at: datetime, target: Target
-) -> Sequence[PinSetVerdict]:
-    return judge_key(target, seen, key, stores, at)
-
-
-def _judge_key_alone(key: PublicKey, at: datetime, target: Target) -> Sequence[PinSetVerdict]:
-    return judge_key_alone(target, key, at)
 
 
 def _read_key(csr: str | None, key: str | None, password_file: str | None) -> PublicKey:
