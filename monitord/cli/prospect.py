@@ -38,6 +38,7 @@ _WHOLE = "the client compares whole certificates, so any new one breaks it until
 _BORROWED = "no pin is of this key, so it holds only if the same authorities issue the certificate"
 _DEPENDS = "is of this key; it depends on the authority that issues the certificate, which was not looked at"
 _UNMENDABLE = "no pin matches a certificate for this key, whoever issues it"
+_NOTHING = "there are no pins that could fail, and whether the apps trust the issuer was not looked at"
 _ALONE = "whether the apps trust the issuer was not looked at"
 
 
@@ -95,6 +96,8 @@ def _without_issuer(target: Target, seen: Observation, at: datetime) -> PinSetVe
     (pinset,) = target.pinsets
     unpinned = seen.chain[1]
     verdict = _judge_issued_by(unpinned, target, seen, at)
+    if verdict.verdict is Verdict.NOT_PINNED:
+        return _undetermined(verdict, _NOTHING)
     if verdict.verdict is not Verdict.PIN_MISMATCH:
         return verdict
     pinned = [
@@ -102,7 +105,10 @@ def _without_issuer(target: Target, seen: Observation, at: datetime) -> PinSetVe
     ]
     if not any(_judge_issued_by(one, target, seen, at).verdict is Verdict.OK for one in pinned):
         return verdict
-    reason = f"{'a pin' if seen.chain[0].pin in pinset.all_pins else 'no pin'} {_DEPENDS}"
+    return _undetermined(verdict, f"{'a pin' if seen.chain[0].pin in pinset.all_pins else 'no pin'} {_DEPENDS}")
+
+
+def _undetermined(verdict: PinSetVerdict, reason: str) -> PinSetVerdict:
     judgements = tuple(replace(one, verdict=Verdict.UNDETERMINED, reason=reason) for one in verdict.judgements)
     return replace(verdict, verdict=Verdict.UNDETERMINED, reason=reason, judgements=judgements)
 
@@ -122,7 +128,7 @@ def _explained(verdict: PinSetVerdict, key: PublicKey, *, offline: bool = False)
         reason = _UNMENDABLE
     elif verdict.verdict is Verdict.OK and key.pin not in verdict.matched:
         reason = f"{reason}; {_BORROWED}"
-    elif offline and verdict.verdict in (Verdict.OK, Verdict.NOT_PINNED):
+    elif offline and verdict.verdict in (Verdict.OK, Verdict.PINS_EXPIRED):
         reason = f"{reason}; {_ALONE}"
     judgements = tuple(
         replace(one, reason=reason) if one.reason == verdict.reason else one for one in verdict.judgements

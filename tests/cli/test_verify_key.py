@@ -224,11 +224,14 @@ def test_offline_only_what_holds_for_any_issuer_is_said(
     assert "uthority <" not in result.out
 
 
-def test_an_unregistered_host_has_no_pins_to_break(csr: Path, monitord: Monitord) -> None:
-    """Offline there is nothing that could fail."""
+def test_without_pins_and_issuer_there_is_nothing_to_judge(csr: Path, world: World, monitord: Monitord) -> None:
+    """Unknown is not ok; with the issuer, trust alone decides."""
     result = monitord("verify", HOST, "--csr", csr, "--offline", "--json")
-    assert (result.code, result.record["verdict"]) == (0, "not_pinned")
-    assert result.record["reason"].endswith("whether the apps trust the issuer was not looked at")
+    assert (result.code, result.record["verdict"]) == (3, "undetermined")
+    assert result.record["reason"].startswith("there are no pins that could fail")
+    with world.serve(world.local) as server:
+        probed = monitord("verify", f"localhost:{server.port}", "--csr", csr, "--json")
+    assert (probed.code, probed.record["verdict"]) == (0, "not_pinned")
 
 
 def test_a_key_is_verified_for_every_client(
