@@ -25,15 +25,16 @@ class Streaks:
     addresses: Mapping[str, int] = field(default_factory=dict)
 
     def after(self, verdicts: Sequence[PinSetVerdict], limit: int) -> Streaks:
-        """The streaks after one more round: counted up where some pin set was undetermined, else forgotten.
+        """The streaks after one more round.
 
-        They end at ``limit``, the rounds that matter, so that a long outage is not written anew every round.
+        Of an address where something could not be judged (a pin set, a type of key); of the endpoint where nothing
+        could. They end at ``limit``, the rounds that matter, so that a long outage is not written anew every round.
         """
         judgements = [judgement for verdict in verdicts for judgement in verdict.judgements]
-        addresses = {judgement.observation.address for judgement in judgements}
+        silent = all(one.verdict is Verdict.UNDETERMINED for one in judgements)
         unknown = {one.observation.address for one in judgements if one.verdict is Verdict.UNDETERMINED}
         return Streaks(
-            endpoint=min(self.endpoint + 1, limit) if unknown == addresses else 0,
+            endpoint=min(self.endpoint + 1, limit) if silent else 0,
             addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(unknown)},
         )
 

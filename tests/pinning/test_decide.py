@@ -378,3 +378,11 @@ def test_the_new_pins_are_those_that_the_client_would_match(world: World, pinset
     chosen = replace(pinset, **changed)
     (mended,) = judge(Target(HOST, pinsets=(chosen,)), [observation], {"mozilla": store}, NOW)
     assert mended.verdict is Verdict.OK
+
+
+def test_one_of_two_key_types_missing_is_a_warning(world: World) -> None:
+    """The address still shows a good chain of the other type: not to wake anybody for, and not to keep quiet."""
+    story = Story(world)
+    seen = (world.observe(world.leaf, world.intermediate, address="192.0.2.1"), world.silence("192.0.2.1"))
+    assert [story.round(seen) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
+    assert story.open[UNREACHABLE].severity is Severity.WARNING
