@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from monitord.errors import MonitordError
 from monitord.outbox import Message
-from monitord.pinning.conditions import conditions, wants_another_attempt
+from monitord.pinning.conditions import Known, conditions, remember, representative, wants_another_attempt
 from monitord.pinning.decide import after, decide, withdraw
 from monitord.pinning.incident import IncidentState
 from monitord.pinning.judge import judge
@@ -108,6 +108,7 @@ class Cycle:
         for key, incident in incidents.items():
             self._incidents.setdefault((key.host, key.port), {})[key] = incident
         self._streaks = dict(streaks)
+        self._lore: dict[Endpoint, Known] = {}
         self._intermediates: dict[Certificate, None] = {}
         self._backlog = Backlog(store, watcher)
 
@@ -122,7 +123,7 @@ class Cycle:
         target = settings.targets.get(endpoint)
         if target is None:
             return None
-        known = self._incidents.get(endpoint, {})
+        known = self._known(endpoint)
         started, began = self._now(), time.monotonic()
         attempts: list[tuple[tuple[Observation, ...], tuple[PinSetVerdict, ...]]] = []
         while not attempts or wants_another_attempt([verdicts for _, verdicts in attempts], known, settings.policy):
@@ -132,12 +133,14 @@ class Cycle:
             attempts.append((observations, judge(target, observations, settings.trust, self._now(), remembered)))
         if self._settings.targets.get(endpoint) != target:
             return None  # what was seen belongs to a registration that is no longer in force
-        known = self._incidents.get(endpoint, {})  # it may have been taken out, closed, and put back meanwhile
-        observations, verdicts = attempts[-1]
+        known = self._known(endpoint)  # it may have been taken out, closed, and put back meanwhile
+        judged = [verdicts for _, verdicts in attempts]
+        observations, verdicts = attempts[representative(judged)]
         now = self._now()
         streaks = self._streaks.get(endpoint, Streaks()).after(verdicts, settings.policy.failures)
-        held = conditions([judged for _, judged in attempts], streaks, known, now, settings.policy)
-        steps = decide(known, held, now, settings.policy)
+        held = conditions(judged, streaks, known, now, settings.policy)
+        steps = decide(known.incidents, held, now, settings.policy)
+        self._lore[endpoint] = remember(judged, held, known)
         outcome = Outcome(target, started, observations, verdicts, steps, streaks, time.monotonic() - began)
         self._streaks[endpoint] = streaks
         self._apply(endpoint, steps)
@@ -156,10 +159,15 @@ class Cycle:
             self._watcher.round_done(outcome)
             await self._backlog.record(outcome, self._messages(steps))
         self._streaks = {known: streaks for known, streaks in self._streaks.items() if known in settings.targets}
+        self._lore = {known: lore for known, lore in self._lore.items() if known in settings.targets}
 
     async def flush(self) -> None:
         """Try to write what the store refused before."""
         await self._backlog.flush()
+
+    def _known(self, endpoint: Endpoint) -> Known:
+        lore = self._lore.get(endpoint, Known())
+        return replace(lore, incidents=self._incidents.get(endpoint, {}))
 
     def _remember(self, observations: Iterable[Observation]) -> None:
         """Keep the intermediates that endpoints present, the latest ones: others may forget to present them."""
@@ -185,8 +193,14 @@ class Cycle:
             if step.notify
             for receiver in self._settings.receivers
             if step.incident.state is IncidentState.RESOLVED
-            or receiver.wants(step.incident.severity, step.incident.facts["labels"])
+            or receiver.wants(step.incident.severity, self._labels(step.incident))
         ]
+
+    def _labels(self, incident: Incident) -> Mapping[str, str]:
+        """The labels that the endpoint has now, not those of when the incident began."""
+        target = self._settings.targets.get((incident.key.host, incident.key.port))
+        labels: Mapping[str, str] = target.labels if target else incident.facts["labels"]
+        return labels
 
 
 class Backlog:

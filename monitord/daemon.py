@@ -305,8 +305,9 @@ class Daemon:
             message = "the new configuration is faulty, so the old one stays in force:"
             return {"ok": False, "message": f"{message}\n{error}"}
         old, self._configuration = self._configuration, fresh
-        await rooms.cycle.reconfigure(round_settings(fresh))
+        # Before the cycle: what it queues for a new receiver must find the way there.
         rooms.relay.replace_senders(build_senders(fresh.receivers))
+        await rooms.cycle.reconfigure(round_settings(fresh))
         rooms.metrics.set_receivers(receiver.name for receiver in fresh.receivers)
         rooms.metrics.set_targets(fresh.targets)
         rooms.metrics.incidents(rooms.cycle.open_incidents)

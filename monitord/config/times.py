@@ -11,6 +11,7 @@ _UNITS = ("w", "d", "h", "m", "s", "ms")
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit in _UNITS))
 _SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_YEAR, _LAST_YEAR = 1970, 9990
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(?P<zone>\S+)?")
 
 
@@ -53,6 +54,10 @@ def parse_time(text: str) -> datetime:
         raise UnfitError(text, "has no time zone; add Z for UTC")
     try:
         found = datetime.fromisoformat(text.upper())
-        return found.replace(tzinfo=UTC) if match is None else found.astimezone(UTC)
+        found = found.replace(tzinfo=UTC) if match is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
+        found = None
+    # A margin on both sides, since some clients read a date by the clocks of all time zones.
+    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise UnfitError(text, "is not a date that exists; write it like 2027-01-01 or 2027-01-01T12:00:00Z") from None
+    return found

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from monitord.pinning.clients.rules import expiry_of
 from monitord.pinning.incident import IncidentKey, IncidentKind, Severity
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from monitord.pinning.incident import Incident
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     Attempt = Sequence[PinSetVerdict]
 
 _FAILING = {Verdict.PIN_MISMATCH: IncidentKind.PIN_MISMATCH, Verdict.UNTRUSTED: IncidentKind.UNTRUSTED}
-# The verdicts that end an incident. A chain that is not trusted says nothing about the pins, so a mismatch stays open
-# until pins are judged again; a mismatch, on the other hand, was judged on a trusted path.
+# What a judgement must be to end an incident at its address. A chain that is not trusted says nothing about the pins,
+# so a mismatch stays open until pins are judged again; a mismatch, on the other hand, was judged on a trusted path.
 _ENDING = {
     IncidentKind.PIN_MISMATCH: (Verdict.OK, Verdict.NOT_PINNED, Verdict.PINS_EXPIRED),
     IncidentKind.UNTRUSTED: (Verdict.OK, Verdict.NOT_PINNED, Verdict.PINS_EXPIRED, Verdict.PIN_MISMATCH),
@@ -66,81 +67,145 @@ class Condition:
     rounds: int = 0
 
 
-def wants_another_attempt(attempts: Sequence[Attempt], known: Collection[IncidentKey], policy: Policy) -> bool:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known from before this round.
+
+    ``incidents`` are the open ones; ``failing`` where each was seen last, by address. ``suspects`` are failures of the
+    round before that were not confirmed and not contradicted, and how often they were seen.
+    """
+
+    incidents: Mapping[IncidentKey, Incident] = field(default_factory=dict)
+    failing: Mapping[IncidentKey, frozenset[str]] = field(default_factory=dict)
+    suspects: Mapping[IncidentKey, int] = field(default_factory=dict)
+
+
+def wants_another_attempt(attempts: Sequence[Attempt], known: Known, policy: Policy) -> bool:
     """Whether to probe again at once: the first attempt shows a failure that is neither known nor confirmed yet.
 
     An attempt that could not be judged does not count towards the confirmation; one that disagrees ends the matter.
     """
-    return len(attempts) < policy.confirm + _SPARE_ATTEMPTS and any(
-        first.verdict.apps_fail
-        and _key(first, _FAILING[first.verdict]) not in known
-        and set(judged := _judged(attempts, position)) == {first.verdict}
-        and len(judged) < policy.confirm
-        for position, first in enumerate(attempts[0])
-    )
+    if len(attempts) >= policy.confirm + _SPARE_ATTEMPTS:
+        return False
+    for position, first in enumerate(attempts[0]):
+        for kind in _ENDING:
+            key = _key(first, kind)
+            said = [shows for attempt in attempts if (shows := _shows(attempt[position], kind, known)) is not None]
+            unsettled = said and all(said) and len(said) + known.suspects.get(key, 0) < policy.confirm
+            if key not in known.incidents and _shows(first, kind, known) and unsettled:
+                return True
+    return False
 
 
 def conditions(
-    attempts: Sequence[Attempt], streaks: Streaks, known: Mapping[IncidentKey, Incident], now: datetime, policy: Policy
+    attempts: Sequence[Attempt], streaks: Streaks, known: Known, now: datetime, policy: Policy
 ) -> tuple[Condition, ...]:
     """Every condition of an endpoint, for all its pin sets and kinds, from the attempts of one round in their order.
 
-    ``streaks`` include this round; ``known`` are the open incidents.
+    ``streaks`` include this round.
     """
     found: list[Condition] = []
-    for position, verdict in enumerate(attempts[-1]):
-        judged = _judged(attempts, position)
-        found.extend(_failing(verdict, judged, known, policy))
-        found.append(_expiring(verdict, now, policy))
+    for position in range(len(attempts[-1])):
+        history = [attempt[position] for attempt in attempts]
+        found.extend(_failing(history, known, policy))
+        found.append(_expiring(history[-1], now, policy))
     found.append(_unreachable(attempts[-1], streaks, policy))
     return tuple(found)
 
 
-def _judged(attempts: Sequence[Attempt], position: int) -> list[Verdict]:
-    return [attempt[position].verdict for attempt in attempts if attempt[position].verdict is not Verdict.UNDETERMINED]
+def representative(attempts: Sequence[Attempt]) -> int:
+    """Which attempt stands for the round: the last one in which anything could be judged, else the last."""
+    judged = [
+        position
+        for position, attempt in enumerate(attempts)
+        if any(verdict.verdict is not Verdict.UNDETERMINED for verdict in attempt)
+    ]
+    return judged[-1] if judged else len(attempts) - 1
+
+
+def remember(attempts: Sequence[Attempt], held: Iterable[Condition], known: Known) -> Known:
+    """What the next round is to know of this one, beside the incidents: places and suspects."""
+    failing: dict[IncidentKey, frozenset[str]] = {}
+    suspects: dict[IncidentKey, int] = {}
+    for condition in held:
+        kind = condition.key.kind
+        if kind not in _ENDING or condition.holds is False:
+            continue
+        position = next(i for i, verdict in enumerate(attempts[-1]) if verdict.pinset == condition.verdict.pinset)
+        history = [attempt[position] for attempt in attempts]
+        said = [shows for verdict in history if (shows := _shows(verdict, kind, known)) is not None]
+        if condition.key in known.incidents or condition.holds:
+            before = known.failing.get(condition.key, frozenset()) & _unknown_places(history[-1], kind)
+            failing[condition.key] = before | _places(history[-1], kind)
+        elif said and all(said):
+            suspects[condition.key] = known.suspects.get(condition.key, 0) + len(said)
+        elif not said and condition.key in known.suspects:
+            suspects[condition.key] = known.suspects[condition.key]
+    return Known(known.incidents, failing, suspects)
 
 
 def _key(verdict: PinSetVerdict, kind: IncidentKind) -> IncidentKey:
     return IncidentKey(verdict.target.host, verdict.target.port, verdict.pinset.name, kind)
 
 
-def _failing(
-    verdict: PinSetVerdict, judged: list[Verdict], known: Mapping[IncidentKey, Incident], policy: Policy
-) -> Iterator[Condition]:
-    for wanted, kind in _FAILING.items():
-        key = _key(verdict, kind)
-        holds: bool | None = None
-        over = all(one in _ENDING[kind] for one in judged)
-        if judged and all(one is wanted for one in judged):
-            holds = True if key in known or len(judged) >= policy.confirm else None
-        elif over and (judged or (key in known and _answered_well(verdict, known[key], kind))):
-            holds = False
-        yield Condition(key, holds, Severity.CRITICAL, verdict)
+def _shows(verdict: PinSetVerdict, kind: IncidentKind, known: Known) -> bool | None:
+    """Whether an attempt shows a failure of this kind anywhere; None where that cannot be told.
 
-
-def _answered_well(verdict: PinSetVerdict, incident: Incident, kind: IncidentKind) -> bool:
-    """Whether an incident is over though some address is undetermined: one at which it was never seen.
-
-    Every address that can be judged is well, and those that failed are among them or gone.
+    It does not where something was judged well, nothing shows it, and no place that showed it is unknown now.
     """
-    failed = {seen["address"] for seen in incident.facts["observations"] if seen["verdict"] == kind}
-    known = [judgement for judgement in verdict.judgements if judgement.verdict is not Verdict.UNDETERMINED]
-    unknown = {one.observation.address for one in verdict.judgements if one.verdict is Verdict.UNDETERMINED}
-    return bool(known) and not failed & unknown and all(one.verdict in _ENDING[kind] for one in known)
+    if _places(verdict, kind):
+        return True
+    well = any(judgement.verdict in _ENDING[kind] for judgement in verdict.judgements)
+    return None if not well or _last_places(verdict, kind, known) & _unknown_places(verdict, kind) else False
+
+
+def _places(verdict: PinSetVerdict, kind: IncidentKind) -> frozenset[str]:
+    judgements = verdict.judgements
+    return frozenset(one.observation.address for one in judgements if _FAILING.get(one.verdict) is kind)
+
+
+def _unknown_places(verdict: PinSetVerdict, kind: IncidentKind) -> frozenset[str]:
+    return frozenset(
+        one.observation.address
+        for one in verdict.judgements
+        if one.verdict not in _ENDING[kind] and _FAILING.get(one.verdict) is not kind
+    )
+
+
+def _last_places(verdict: PinSetVerdict, kind: IncidentKind, known: Known) -> frozenset[str]:
+    key = _key(verdict, kind)
+    if key in known.failing:
+        return known.failing[key]
+    incident = known.incidents.get(key)
+    seen = incident.facts["observations"] if incident else ()
+    return frozenset(one["address"] for one in seen if one["verdict"] == kind)
+
+
+def _failing(history: Sequence[PinSetVerdict], known: Known, policy: Policy) -> Iterator[Condition]:
+    for kind in _ENDING:
+        key = _key(history[-1], kind)
+        said = [(verdict, shows) for verdict in history if (shows := _shows(verdict, kind, known)) is not None]
+        holds: bool | None = None
+        if said and all(shows for _, shows in said):
+            seen = len(said) + known.suspects.get(key, 0)
+            holds = True if key in known.incidents or seen >= policy.confirm else None
+        elif said and not any(shows for _, shows in said):
+            holds = False
+        yield Condition(key, holds, Severity.CRITICAL, said[-1][0] if said else history[-1])
 
 
 def _expiring(verdict: PinSetVerdict, now: datetime, policy: Policy) -> Condition:
     key = _key(verdict, IncidentKind.PINS_EXPIRING)
-    expires = verdict.pinset.expires
-    if expires is None or expires - now > policy.horizon:
+    expiry = expiry_of(verdict.pinset)
+    if expiry is None or expiry.first - now > policy.horizon:
         return Condition(key, holds=False, severity=Severity.WARNING, verdict=verdict)
-    severity = Severity.CRITICAL if expires - now <= policy.release_time else Severity.WARNING
+    severity = Severity.CRITICAL if expiry.first - now <= policy.release_time else Severity.WARNING
     return Condition(key, holds=True, severity=severity, verdict=verdict)
 
 
 def _unreachable(attempt: Attempt, streaks: Streaks, policy: Policy) -> Condition:
     """An endpoint that cannot be judged at all is critical; one address among others, a warning."""
-    verdict = attempt[0]
+    verdict = max(attempt, key=lambda one: sum(part.verdict is Verdict.UNDETERMINED for part in one.judgements))
     key = IncidentKey(verdict.target.host, verdict.target.port, "", IncidentKind.UNREACHABLE)
     if streaks.endpoint >= policy.failures:
         return Condition(key, holds=True, severity=Severity.CRITICAL, verdict=verdict, rounds=streaks.endpoint)

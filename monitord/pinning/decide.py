@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitord.pinning.facts import alert_facts
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from monitord.pinning.conditions import Condition, Policy
     from monitord.pinning.incident import IncidentKey
 
+# Told in the future by more than this: the clock was set back, and the time of the last reminder means nothing.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 _LOUDNESS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
@@ -80,7 +83,8 @@ def _step(incident: Incident | None, condition: Condition, now: datetime, policy
     if _LOUDNESS[condition.severity] > _LOUDNESS[incident.severity]:
         louder = replace(incident, severity=condition.severity, facts=alert_facts(condition, now))
         return _told(louder, TransitionReason.ESCALATED, now)
-    if now - incident.last_notified_at >= policy.repeat_after(incident.severity):
+    since = now - incident.last_notified_at
+    if since >= policy.repeat_after(incident.severity) or since < -_CLOCK_TOLERANCE:
         return _told(incident, TransitionReason.REPEATED, now)
     return None
 

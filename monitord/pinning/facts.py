@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from monitord.pinning.clients.libraries import could_pin
+from monitord.pinning.clients.rules import expiry_blocks, expiry_of
 from monitord.pinning.incident import IncidentKind
 from monitord.pinning.report import chain_entries, failure_entry, roles, timestamp
 from monitord.pinning.verdict import Verdict
@@ -129,13 +130,17 @@ def _unreachable(condition: Condition, _now: datetime) -> tuple[str, str]:
 
 def _expiring(condition: Condition, now: datetime) -> tuple[str, str]:
     verdict = condition.verdict
-    expires = verdict.pinset.expires or now
+    expiry = expiry_of(verdict.pinset)
+    expires = expiry.first if expiry else now
     tense = "expired" if expires <= now else "expires"
+    name, apps = f"Pin set {verdict.pinset.name} for {verdict.target.endpoint} {tense}", _apps(verdict)
+    if expiry_blocks(verdict.pinset.client):
+        return (
+            f"{name} at {timestamp(expires)}: from then on the {apps} cannot connect.",
+            "Ship an app release with later pins, then write their date here.",
+        )
     return (
-        (
-            f"Pin set {verdict.pinset.name} for {verdict.target.endpoint} {tense} at {timestamp(expires)}: "
-            f"from then on the {_apps(verdict)} connect without pinning."
-        ),
+        f"{name} at {timestamp(expires)}: from then on the {apps} connect without pinning.",
         (
             "Ship an app release with a later expiry date, then write that date here. Nobody is cut off by the expiry, "
             "but connections are no longer protected by pins."
@@ -144,9 +149,11 @@ def _expiring(condition: Condition, now: datetime) -> tuple[str, str]:
 
 
 def _connects(verdict: PinSetVerdict) -> tuple[str, str]:
-    if verdict.verdict is Verdict.PIN_MISMATCH:
+    if any(judgement.verdict is Verdict.PIN_MISMATCH for judgement in verdict.judgements):
         return f"The chain of {verdict.target.endpoint} is trusted again, but its pins do not match.", ""
-    return f"{_the_apps(verdict)} connect to {verdict.target.endpoint} again: {verdict.reason}.", ""
+    judged = [one for one in verdict.judgements if one.verdict is not Verdict.UNDETERMINED]
+    reason = max(judged, key=lambda one: one.verdict.badness).reason if judged else verdict.reason
+    return f"{_the_apps(verdict)} connect to {verdict.target.endpoint} again: {reason}.", ""
 
 
 def _answers(verdict: PinSetVerdict) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from monitord.pinning.target import format_endpoint
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ class Streaks:
         """
         judgements = [judgement for verdict in verdicts for judgement in verdict.judgements]
         silent = all(one.verdict is Verdict.UNDETERMINED for one in judgements)
-        unknown = {one.observation.address for one in judgements if one.verdict is Verdict.UNDETERMINED}
+        unknown = {_place(one.observation) for one in judgements if one.verdict is Verdict.UNDETERMINED}
         return Streaks(
             endpoint=min(self.endpoint + 1, limit) if silent else 0,
             addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(unknown)},
         )
+
+
+def _place(observation: Observation) -> str:
+    """An address and its port: two ports of one address are two places."""
+    return format_endpoint(observation.address, observation.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,3 +76,10 @@ def test_a_duration_is_written_in_the_largest_units() -> None:
     """As people would."""
     assert format_duration(timedelta(days=14, minutes=90, milliseconds=5)) == "14d1h30m5ms"
     assert format_duration(timedelta(0)) == "0s"
+
+
+@pytest.mark.parametrize("written", ["0001-01-01", "9999-12-31", "1969-12-31T23:59:59Z"])
+def test_a_date_that_no_clock_shows_is_refused(written: str) -> None:
+    """Go's zero time would lie before the first day of some time zones."""
+    with pytest.raises(UnfitError, match="is not a date that exists"):
+        parse_time(written)

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitord.outbox import Delivery, Message
 from monitord.pinning.certificate import certificates_in, parse_certificate
-from monitord.pinning.conditions import Policy, conditions
+from monitord.pinning.conditions import Known, Policy, conditions
 from monitord.pinning.decide import decide
 from monitord.pinning.judge import judge
 from monitord.pinning.observation import Failure, FailureReason, Observation
@@ -40,7 +40,7 @@ def mismatch() -> Delivery:
     ]
     verdicts = judge(target, seen, {"mozilla": TrustStore("mozilla", [root])}, NOW)
     policy = Policy(2, 3, timedelta(days=14), timedelta(days=30), timedelta(hours=4))
-    held = conditions([verdicts, verdicts], Streaks(), {}, NOW, policy)
+    held = conditions([verdicts, verdicts], Streaks(), Known(), NOW, policy)
     (step,) = decide({}, held, NOW, policy)
     body: dict[str, Any] = event_body(step)
     message = Message(step.incident.id, step.number, RECEIVER, body, step.at)

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord import pki
-from monitord.pinning.conditions import Policy, conditions, wants_another_attempt
+from monitord.pinning.conditions import (
+    Known,
+    Policy,
+    conditions,
+    remember,
+    representative,
+    wants_another_attempt,
+)
 from monitord.pinning.decide import after, decide, withdraw
 from monitord.pinning.incident import Incident, IncidentKey, IncidentKind, IncidentState, Severity, TransitionReason
 from monitord.pinning.judge import judge
@@ -54,6 +61,7 @@ class Story:
         self.world, self.expires, self.policy = world, expires, policy
         self.open: dict[IncidentKey, Incident] = {}
         self.streaks = Streaks()
+        self.lore = Known()
 
     def judge(self, *observations: Observation, now: datetime = NOW) -> tuple[PinSetVerdict]:
         """One attempt."""
@@ -66,9 +74,12 @@ class Story:
     def steps(self, *attempts: Seen, now: datetime = NOW) -> tuple[Transition, ...]:
         """A round of these attempts; its transitions."""
         judged = [self.judge(*observations, now=now) for observations in attempts]
-        self.streaks = self.streaks.after(judged[-1], self.policy.failures)
-        held = conditions(judged, self.streaks, self.open, now, self.policy)
+        verdicts = judged[representative(judged)]
+        self.streaks = self.streaks.after(verdicts, self.policy.failures)
+        known = replace(self.lore, incidents=self.open)
+        held = conditions(judged, self.streaks, known, now, self.policy)
         steps = decide(self.open, held, now, self.policy)
+        self.lore = remember(judged, held, known)
         self.open = after(self.open, steps)
         return steps
 
@@ -151,12 +162,13 @@ def test_a_failure_is_probed_again_until_it_is_confirmed_or_contradicted(
     """g: good, r: renewed (mismatch), e: expired (untrusted), s: silent, which neither confirms nor contradicts."""
     names = {"g": "good", "r": "renewed", "e": "expired", "s": "silent"}
     judged = [story.judge(*request.getfixturevalue(names[letter])) for letter in attempts]
-    assert wants_another_attempt(judged, set(), POLICY) is wanted
+    assert wants_another_attempt(judged, Known(), POLICY) is wanted
 
 
 def test_a_known_failure_is_not_probed_again(story: Story, renewed: Seen) -> None:
     """An open incident needs no confirmation each round."""
-    assert not wants_another_attempt([story.judge(*renewed)], {MISMATCH}, POLICY)
+    story.steps(renewed, renewed)
+    assert not wants_another_attempt([story.judge(*renewed)], Known(story.open), POLICY)
 
 
 def test_rule_3_a_higher_severity_escalates_and_a_lower_one_is_silent(world: World) -> None:
@@ -368,7 +380,7 @@ def test_the_new_pins_are_those_that_the_client_would_match(world: World, pinset
     store = TrustStore("mozilla", [world.root.certificate])
     observation = world.observe(world.leaf, world.intermediate)
     attempt = judge(Target(HOST, pinsets=(pinset,)), [observation], {"mozilla": store}, NOW)
-    held = conditions([attempt, attempt], Streaks(), {}, NOW, POLICY)
+    held = conditions([attempt, attempt], Streaks(), Known(), NOW, POLICY)
     (step,) = decide({}, held, NOW, POLICY)
     offered = event_body(step)["data"]["new_pins"]
     assert [entry["role"] for entry in offered] == wanted
@@ -386,3 +398,94 @@ def test_one_of_two_key_types_missing_is_a_warning(world: World) -> None:
     seen = (world.observe(world.leaf, world.intermediate, address="192.0.2.1"), world.silence("192.0.2.1"))
     assert [story.round(seen) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
     assert story.open[UNREACHABLE].severity is Severity.WARNING
+
+
+def test_an_untrusted_address_is_not_resolved_by_a_mismatch_at_another(world: World, expired: Seen) -> None:
+    """Each kind is decided at its addresses; the worst verdict of the whole hides none of them."""
+    story = Story(world)
+    bad = replace(expired[0], address="192.0.2.1")
+    good = world.observe(world.leaf, world.intermediate, address="192.0.2.2")
+    story.steps((bad, good), (bad, good))
+    assert set(story.open) == {UNTRUSTED}
+    renewed_there = world.observe(leaf_of(world.intermediate), world.intermediate, address="192.0.2.2")
+    assert story.round((bad, renewed_there), (bad, renewed_there)) == [(MISMATCH, TransitionReason.OPENED)]
+    assert set(story.open) == {MISMATCH, UNTRUSTED}
+
+
+def test_both_kinds_at_once_are_both_told(world: World, expired: Seen) -> None:
+    """One address is out of date, the other has an unknown key."""
+    story = Story(world)
+    seen = (
+        replace(expired[0], address="192.0.2.1"),
+        world.observe(leaf_of(world.intermediate), world.intermediate, address="192.0.2.2"),
+    )
+    assert {key for key, _ in story.round(seen, seen)} == {MISMATCH, UNTRUSTED}
+
+
+def test_a_failure_that_moved_to_another_address_is_not_over_while_that_one_is_silent(world: World) -> None:
+    """It began at .1, went on at .2 alone, and .2 fell silent: nobody saw it end."""
+    story = Story(world)
+    leaf = leaf_of(world.intermediate)
+    one, two = "192.0.2.1", "192.0.2.2"
+    good_at = {place: world.observe(world.leaf, world.intermediate, address=place) for place in (one, two)}
+    bad_at = {place: world.observe(leaf, world.intermediate, address=place) for place in (one, two)}
+    story.steps((bad_at[one], good_at[two]), (bad_at[one], good_at[two]))
+    assert story.round((good_at[one], bad_at[two])) == []
+    assert story.round((good_at[one], world.silence(two))) == []
+    assert story.round((good_at[one], good_at[two])) == [(MISMATCH, TransitionReason.CLEARED)]
+
+
+@pytest.mark.parametrize("client", [Client.OKHTTP, Client.APPLE, Client.CURL])
+def test_clients_without_expiry_have_no_pins_that_expire(world: World, good: Seen, client: Client) -> None:
+    """What the client ignores is no reason to wake anybody."""
+    pinset = PinSet("app", client, pins=(pin_of(world.leaf),), expires=NOW - timedelta(days=3))
+    store = TrustStore("mozilla", [world.root.certificate])
+    attempt = judge(Target(HOST, pinsets=(pinset,)), good, {"mozilla": store}, NOW)
+    assert decide({}, conditions([attempt], Streaks(), Known(), NOW, POLICY), NOW, POLICY) == ()
+
+
+def test_one_of_two_ports_of_an_address_down_is_a_warning(world: World) -> None:
+    """Two ports of one address are two places."""
+    story = Story(world)
+    up = world.observe(world.leaf, world.intermediate, address="192.0.2.1")
+    down = replace(world.silence("192.0.2.1"), port=8443)
+    assert [story.round((up, down)) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
+    assert story.open[UNREACHABLE].severity is Severity.WARNING
+
+
+def test_what_cannot_be_judged_is_told_by_the_pin_set_that_cannot(world: World) -> None:
+    """The first pin set is well; the second has a store that lacks the way to the root."""
+    stores = {"a": TrustStore("a", [world.root.certificate]), "b": TrustStore("b", [world.other_root.certificate])}
+    pinsets = tuple(PinSet(name, pins=(pin_of(world.leaf),), trust=(name,)) for name in stores)
+    attempt = judge(Target(HOST, pinsets=pinsets), [world.observe(world.leaf, world.intermediate)], stores, NOW)
+    streaks = Streaks()
+    for _ in range(3):
+        streaks = streaks.after(attempt, 3)
+    (step,) = decide({}, conditions([attempt], streaks, Known(), NOW, POLICY), NOW, POLICY)
+    assert step.incident.severity is Severity.WARNING
+    assert "is neither presented nor in the trust store b" in step.incident.facts["summary"]
+
+
+def test_a_mismatch_whose_second_look_is_always_refused_is_confirmed_by_the_next_round(
+    story: Story, renewed: Seen, silent: Seen
+) -> None:
+    """A server that limits connections must not hide a failure for ever."""
+    attempts = (renewed, silent, silent, silent)
+    assert story.round(*attempts) == []
+    assert story.round(*attempts, now=NOW + timedelta(minutes=15)) == [(MISMATCH, TransitionReason.OPENED)]
+
+
+def test_a_suspicion_that_is_contradicted_is_forgotten(story: Story, renewed: Seen, silent: Seen, good: Seen) -> None:
+    """An unconfirmed mismatch, a good round, another unconfirmed mismatch: two strangers, not one failure."""
+    attempts = (renewed, silent, silent, silent)
+    assert [story.round(*attempts), story.round(good), story.round(*attempts)] == [[], [], []]
+
+
+def test_a_clock_that_was_set_back_does_not_silence_reminders(story: Story, renewed: Seen) -> None:
+    """People were last told a year from now."""
+    story.steps(renewed, renewed, now=NOW)
+    story.open = {
+        key: replace(incident, last_notified_at=NOW + timedelta(days=365)) for key, incident in story.open.items()
+    }
+    assert story.round(renewed) == [(MISMATCH, TransitionReason.REPEATED)]
+    assert story.round(renewed) == []

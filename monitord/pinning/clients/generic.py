@@ -34,12 +34,12 @@ def _at_once(expires: datetime) -> Expiry:
     return Expiry(expires, expires)
 
 
-_GENERIC = Library(any_valid_path, match_anywhere, _at_once)
+GENERIC = Library(any_valid_path, match_anywhere, _at_once)
 
 
 def judge_generic(observation: Observation, presented: Presented, pinset: PinSet) -> Judgement:
     """The strictest reading of a pin set; see above."""
-    judgement = judge_by(_GENERIC, observation, presented, pinset)
+    judgement = judge_by(GENERIC, observation, presented, pinset)
     held = judgement.verdict in (Verdict.OK, Verdict.PIN_MISMATCH) and judgement.matched
     if not held or (judgement.verdict is Verdict.OK and _plain(presented, judgement.path)):
         return judgement

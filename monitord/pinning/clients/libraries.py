@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # A day begins on the first devices at UTC+14 and on the last at UTC-12.
 _FIRST_MIDNIGHT, _LAST_MIDNIGHT = timedelta(hours=-14), timedelta(hours=12)
-_FOREVER = datetime.max.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
 _STUCK = "OkHttp reaches no trusted certificate, for it never goes back, though the JDK finds a path"
 _BY_RUN = "; it depends on the run"
 _TOO_FEW = "; but TrustKit takes no pin set of fewer than two pins: the app would crash at launch"
@@ -128,7 +128,7 @@ def _enforce(library: Library, pinset: PinSet, found: _Found, now: datetime) -> 
     if not pinset.enforced:
         told = "apps connect, and report that " if found.verdict is Verdict.PIN_MISMATCH else ""
         return Verdict.NOT_PINNED, f"report only: {told}{found.reason}"
-    expiry = library.expiry(pinset.expires) if pinset.expires else Expiry(_FOREVER, _FOREVER)
+    expiry = library.expiry(pinset.expires) if pinset.expires else Expiry(FOREVER, FOREVER)
     when = f"{expiry.last:%Y-%m-%dT%H:%MZ}"
     if now >= expiry.last:
         if library.expired is Verdict.PIN_MISMATCH:
@@ -208,7 +208,7 @@ def _device_day(expires: datetime) -> Expiry:
 
 
 def _never(_expires: datetime) -> Expiry:
-    return Expiry(_FOREVER, _FOREVER)
+    return Expiry(FOREVER, FOREVER)
 
 
 def _cleaned(presented: Presented, _trusted: Trust) -> Sequence[Chain]:
