@@ -183,11 +183,13 @@ def test_output_that_cannot_be_written_is_a_sentence() -> None:
 
 
 def test_an_interrupt_is_quiet(home: Path, register: Register) -> None:
-    """Ctrl-C while probing: 130 and no traceback."""
+    """Ctrl-C while probing: 130 and no traceback. What runs the tests in the background may ignore the signal."""
     with LocalServer(say_nothing, addresses=("127.0.0.1",)) as server:
         register(server.port)
         with subprocess.Popen(
-            [*PROGRAM, "-c", str(home / "monitord.yaml"), "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ["env", "--default-signal=INT", *PROGRAM, "-c", str(home / "monitord.yaml"), "check"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             server.wait_for_connections(1)
             process.send_signal(signal.SIGINT)
