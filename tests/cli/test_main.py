@@ -187,7 +187,7 @@ def test_an_interrupt_is_quiet(home: Path, register: Register) -> None:
     with LocalServer(say_nothing, addresses=("127.0.0.1",)) as server:
         register(server.port)
         with subprocess.Popen(
-            ["env", "--default-signal=INT", *PROGRAM, "-c", str(home / "monitord.yaml"), "check"],
+            ["/usr/bin/env", "--default-signal=INT", *PROGRAM, "-c", str(home / "monitord.yaml"), "check"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
