@@ -59,7 +59,7 @@ async def look(route: Route, context: SSL.Context, budget: float) -> tuple[Seen,
     hop = route.hops[0][0]
     try:
         async with asyncio.timeout(budget):
-            hop, sock = await _connect_to_first(route.hops)
+            hop, sock = await _connect_to_first(route.hops, budget)
             early = b""
             for stage in _stages(route, context):
                 stage.receive(early)
@@ -77,12 +77,18 @@ async def look(route: Route, context: SSL.Context, budget: float) -> tuple[Seen,
     return (stage.result() if stage is not None else Seen(failure=failure)), hop
 
 
-async def _connect_to_first(hops: Sequence[tuple[str, int]]) -> tuple[str, socket.socket]:
-    """The first address that can be connected to, and the connection. Raises the OSError of the last."""
+async def _connect_to_first(hops: Sequence[tuple[str, int]], budget: float) -> tuple[str, socket.socket]:
+    """The first address that can be connected to, and the connection. Raises the OSError of the last.
+
+    One that hangs does not take the time of the others: each has an equal share of what remains of the budget.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + budget
     *others, (last, last_port) = hops
-    for address, port in others:
+    for position, (address, port) in enumerate(others):
         with suppress(OSError):
-            return address, await connect(address, port)
+            async with asyncio.timeout((deadline - clock()) / (len(hops) - position)):
+                return address, await connect(address, port)
     return last, await connect(last, last_port)
 
 

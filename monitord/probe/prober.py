@@ -59,7 +59,8 @@ class Prober:
         """What each address of the target shows, sorted by address; one observation without address if DNS fails.
 
         An address has an observation for each type of key that it has: they are found out at first sight and then
-        remembered (see ``keytypes``). A type that has gone missing is an observation with a failure.
+        remembered (see ``keytypes``). One of two types that has gone missing is an observation with a failure, for a
+        while.
 
         A proxy is left to look names up. Then the address is one of ``connect_to`` or, where there is none, that of
         the proxy.
@@ -114,11 +115,12 @@ class Prober:
     async def _observe_address(self, route: Route, budget: float) -> tuple[Observation, ...]:
         """An observation for each type of key, sorted by type; one without type where no key was seen at all."""
         first = await self._observe(route, None, budget)
+        asked = {
+            key_type: await self._observe(route, key_type, budget)
+            for key_type in self._key_types.to_ask_for(route, first, self._monotonic())
+        }
         found = [first] if first.chain else []
-        for key_type in self._key_types.to_ask_for(route, first, self._monotonic()):
-            second = await self._observe(route, key_type, budget)
-            if self._key_types.counts(route, key_type, second, self._monotonic()):
-                found.append(second)
+        found += self._key_types.take_in(route, first, asked, self._monotonic())
         if not any(observation.chain for observation in found):
             return (first,)
         return tuple(sorted(found, key=lambda observation: observation.key_type or ""))

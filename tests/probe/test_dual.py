@@ -73,6 +73,14 @@ async def look(prober: Prober, server: LocalServer) -> dict[KeyType | None, Cert
     return found
 
 
+async def look_twice(prober: Prober, clock: Clock, server: LocalServer) -> None:
+    """Two rounds, after which both types of key are known to belong there; the next one is at second 1800."""
+    for clock.seconds in (0, 900):
+        seen = await look(prober, server)
+        assert {ECDSA, RSA} == set(seen)
+    clock.seconds = 1800
+
+
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 async def test_both_chains_are_observed(authority: Authority, prober: Prober, rsa: Issued, tls: str) -> None:
     """Each type of key at each address, in order, with the chain that belongs to it."""
@@ -128,30 +136,78 @@ async def test_a_second_certificate_is_found_when_the_first_is_replaced(
 async def test_a_second_certificate_goes_missing(
     authority: Authority, prober: Prober, clock: Clock, rsa: Issued
 ) -> None:
-    """It is a failure, also when the first is replaced at the same time, until it is taken for given up."""
+    """It is a failure while the first stays as it is, until it has been missing for an hour and three rounds."""
     with TlsServer(authority.leaf, other=Site(rsa)) as server:
-        await look(prober, server)
-        server.present(authority.other_leaf)
+        await look_twice(prober, clock, server)
+        server.present(authority.leaf)
         (kept, missing) = await prober.observe(target_of(server), timeout=LONG)
-        assert (kept.chain, missing.chain) == ((authority.other_leaf.certificate,), ())
+        assert (kept.chain, missing.chain) == ((authority.leaf.certificate,), ())
         assert missing.key_type is RSA
         assert missing.failure == Failure(FailureReason.TLS_ALERT, "the server sent the alert handshake_failure")
-        clock.seconds = DAY
-        assert await look(prober, server) == {ECDSA: authority.other_leaf.certificate}
+        for clock.seconds in (2700, 3600):
+            assert await look(prober, server) == {ECDSA: authority.leaf.certificate, RSA: FailureReason.TLS_ALERT}
+        for clock.seconds in (4500, 8100, DAY):
+            assert await look(prober, server) == {ECDSA: authority.leaf.certificate}
 
 
-async def test_the_first_certificate_goes_missing(authority: Authority, prober: Prober, rsa: Issued) -> None:
+async def test_the_first_certificate_goes_missing(
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
+) -> None:
     """That the server then prefers the other type hides nothing."""
     with TlsServer(authority.leaf, other=Site(rsa)) as server:
-        await look(prober, server)
+        await look_twice(prober, clock, server)
         server.present(rsa)
         assert await look(prober, server) == {ECDSA: FailureReason.TLS_ALERT, RSA: rsa.certificate}
 
 
-async def test_a_server_that_is_gone_is_one_failure(authority: Authority, prober: Prober, rsa: Issued) -> None:
+async def test_both_certificates_are_replaced_by_one(
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
+) -> None:
+    """With a new leaf of the one, the other was given up on purpose: no failure, not even once."""
+    with TlsServer(authority.leaf, other=Site(rsa)) as server:
+        await look_twice(prober, clock, server)
+        server.present(authority.other_leaf)
+        for clock.seconds in (1800, 2700, DAY):
+            assert await look(prober, server) == {ECDSA: authority.other_leaf.certificate}
+
+
+async def test_a_renewal_that_changes_the_type_of_key(
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
+) -> None:
+    """The old type is not missed, for the server never had both."""
+    with TlsServer(rsa) as server:
+        assert await look(prober, server) == {RSA: rsa.certificate}
+        server.present(authority.leaf)
+        for clock.seconds in (900, 1800, 3600, DAY):
+            assert await look(prober, server) == {ECDSA: authority.leaf.certificate}
+
+
+async def test_a_renewal_that_changes_the_type_of_key_is_rolled_back(
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
+) -> None:
+    """And tried again: what each round shows is the one certificate that is there, and nothing is missed."""
+    with TlsServer(rsa) as server:
+        for clock.seconds, leaf in ((0, rsa), (900, authority.leaf), (1800, rsa), (2700, rsa), (3600, authority.leaf)):
+            server.present(leaf)
+            assert await look(prober, server) == {leaf.certificate.key_type: leaf.certificate}
+
+
+async def test_one_of_two_that_were_seen_together_once_goes_missing(
+    authority: Authority, prober: Prober, rsa: Issued
+) -> None:
+    """One round may have met a change half done."""
+    with TlsServer(authority.leaf, other=Site(rsa)) as server:
+        assert await look(prober, server) == {ECDSA: authority.leaf.certificate, RSA: rsa.certificate}
+        server.present(rsa)
+        assert await look(prober, server) == {RSA: rsa.certificate}
+
+
+async def test_a_server_that_is_gone_is_one_failure(
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
+) -> None:
     """However many certificates it had, and whether or not it can be connected to."""
     with TlsServer(authority.leaf, other=Site(rsa), addresses=["127.0.0.1"]) as server:
-        await look(prober, server)
+        await look_twice(prober, clock, server)
     assert await look(prober, server) == {None: FailureReason.REFUSED}
     with LocalServer(read_greeting, send(alert(80)), addresses=["127.0.0.1"], port=server.port) as broken:
         assert await look(prober, broken) == {None: FailureReason.TLS_ALERT}
@@ -159,11 +215,11 @@ async def test_a_server_that_is_gone_is_one_failure(authority: Authority, prober
 
 
 async def test_a_fault_of_the_preferred_certificate_does_not_hide_the_other(
-    authority: Authority, prober: Prober, rsa: Issued
+    authority: Authority, prober: Prober, clock: Clock, rsa: Issued
 ) -> None:
     """A server that fails for who would take any key is looked at with each type that it had."""
     with TlsServer(authority.leaf, other=Site(rsa), addresses=["127.0.0.1"]) as server:
-        await look(prober, server)
+        await look_twice(prober, clock, server)
     only_rsa = TlsServer(rsa, addresses=["127.0.0.1"], port=server.port, before=[RefuseFirst()])
     with only_rsa:
         assert await look(prober, only_rsa) == {ECDSA: FailureReason.TLS_ALERT, RSA: rsa.certificate}
