@@ -229,7 +229,8 @@ class Relay:
     def _note_failure(self, delivery: Delivery, error: DeliveryError) -> Mark:
         self._on_result(delivery.receiver, error.fault)
         details = {"fault": error.fault.value, "error": str(error), **_named(delivery)}
-        delay = None if error.permanent else next_delay(delivery.attempts + 1, error.retry_after, self._chance())
+        age = self._now() - delivery.created_at
+        delay = None if error.permanent else next_delay(delivery.attempts + 1, age, error.retry_after, self._chance())
         if delay is None:
             self._log.error("delivery_given_up", **details)
             return lambda: self._outbox.bury(delivery.id, str(error))

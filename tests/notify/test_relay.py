@@ -210,6 +210,23 @@ async def test_the_schedule_ends_in_a_dead_letter(stage: Stage) -> None:
     assert stage.diary.events("error") == ["delivery_given_up"]
 
 
+async def test_restarts_while_a_receiver_is_down_lose_no_message(stage: Stage) -> None:
+    """Each start tries at once; twenty of them in an hour are no reason to give up, three days are."""
+    sender = Actor([REFUSED] * 21)
+    stage.outbox.queue("m1")
+    for start in range(1, 21):
+        async with running(stage.relay(ops=sender)):
+            await stage.outbox.until(lambda: stage.outbox.rows["m1"].lease is None and len(sender.ended) == start)  # noqa: B023 - awaited in the loop
+        stage.clock.now += timedelta(minutes=3)
+    row = stage.outbox.rows["m1"]
+    assert row.state == "pending"
+    assert row.due == NOW + timedelta(minutes=57, days=1)
+    stage.clock.now = NOW + timedelta(days=4)
+    async with running(stage.relay(ops=sender)):
+        await stage.outbox.until_state("dead", "m1")
+    assert len(sender.begun) == 21
+
+
 async def test_a_receiver_that_is_gone_gets_its_messages_buried(stage: Stage) -> None:
     """What was queued for a receiver that is no longer configured says so, and nothing waits for it."""
     stage.outbox.queue("m1", "former")
