@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from monitord.errors import MonitordError
 from monitord.outbox import Message
 from monitord.pinning.conditions import Known, conditions, remember, representative, wants_another_attempt
 from monitord.pinning.decide import after, decide, withdraw
@@ -21,12 +20,14 @@ from monitord.pinning.judge import judge
 from monitord.pinning.outcome import Outcome, Streaks
 from monitord.pinning.report import event_body
 from monitord.pinning.target import Target
+from monitord.store.faults import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from monitord.config.receivers import Receiver
+    from monitord.errors import MonitordError
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.conditions import Policy
     from monitord.pinning.incident import Incident, IncidentKey, Transition
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     _Entry = tuple[Outcome, list[Message]]
 
 
-_REFUSALS_IN_A_ROW = 3
+_CROWDED = 1000
 _REMEMBERED = 200
 
 
@@ -57,8 +58,8 @@ class Prober(Protocol):
 class Store(Protocol):
     """Where outcomes are kept."""
 
-    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
-        """Write all or nothing; raises MonitordError if it cannot."""
+    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> bool:
+        """Write all or nothing, and whether there was anything new to write; raises StoreError if it cannot."""
 
 
 class Watcher(Protocol):
@@ -68,7 +69,7 @@ class Watcher(Protocol):
         """A round was judged."""
 
     def recorded(self, error: MonitordError | None) -> None:
-        """Everything so far was written, or could not be."""
+        """Everything so far was written, or could not be; not told where nothing was new."""
 
     def queued(self, messages: Sequence[Message]) -> None:
         """Messages were written and wait to be sent."""
@@ -118,7 +119,10 @@ class Cycle:
         return [incident for incidents in self._incidents.values() for incident in incidents.values()]
 
     async def run_round(self, endpoint: Endpoint) -> Outcome | None:
-        """Probe, judge, decide, record. None if the endpoint was taken out of the configuration meanwhile."""
+        """Probe, judge, decide, and have it recorded; the round does not wait until it is written.
+
+        None if the endpoint was taken out of the configuration meanwhile.
+        """
         settings = self._settings
         target = settings.targets.get(endpoint)
         if target is None:
@@ -145,7 +149,7 @@ class Cycle:
         self._streaks[endpoint] = streaks
         self._apply(endpoint, steps)
         self._watcher.round_done(outcome)
-        await self._backlog.record(outcome, self._messages(steps))
+        self._backlog.add(outcome, self._messages(steps))
         return outcome
 
     async def reconfigure(self, settings: RoundSettings) -> None:
@@ -157,13 +161,18 @@ class Cycle:
             outcome = Outcome(Target(*endpoint), now, (), (), steps, Streaks())
             self._apply(endpoint, steps)
             self._watcher.round_done(outcome)
-            await self._backlog.record(outcome, self._messages(steps))
+            self._backlog.add(outcome, self._messages(steps))
         self._streaks = {known: streaks for known, streaks in self._streaks.items() if known in settings.targets}
         self._lore = {known: lore for known, lore in self._lore.items() if known in settings.targets}
 
     async def flush(self) -> None:
-        """Try to write what the store refused before."""
+        """Try to write everything that waits, also what the store refused before."""
         await self._backlog.flush()
+
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes are not in the store yet."""
+        return self._backlog.unwritten
 
     def _known(self, endpoint: Endpoint) -> Known:
         lore = self._lore.get(endpoint, Known())
@@ -206,8 +215,9 @@ class Cycle:
 class Backlog:
     """Outcomes on their way to the store, written together and in order; nothing leaves it unwritten.
 
-    While the store refuses, an outcome without transitions gives way to the next of its endpoint, so that the backlog
-    is bounded by the endpoints and what happened to them.
+    Nobody who adds an outcome waits for the store. While that refuses, or where very many wait, an outcome without
+    transitions gives way to the next of its endpoint, so that the backlog is bounded by the endpoints and what
+    happened to them.
     """
 
     def __init__(self, store: Store, watcher: Watcher) -> None:
@@ -215,67 +225,85 @@ class Backlog:
         self._store = store
         self._watcher = watcher
         self._waiting: list[_Entry] = []
+        self._taken: list[_Entry] = []
+        self._untried = False
         self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
 
-    async def record(self, outcome: Outcome, messages: list[Message]) -> None:
-        """Add an outcome and write everything that waits; a store that refuses is reported to the watcher only."""
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes wait or are being written."""
+        return len(self._waiting) + len(self._taken)
+
+    def add(self, outcome: Outcome, messages: list[Message]) -> None:
+        """Have an outcome written soon; a store that refuses is reported to the watcher."""
         self._waiting.append((outcome, messages))
-        await self.flush()
+        if len(self._waiting) > _CROWDED:
+            self._waiting = _compact(self._waiting)
+        self._untried = True
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_soon(), name="backlog")
 
     async def flush(self) -> None:
         """Write what waits, in one transaction. Rounds that end while one is being written share the next.
 
-        If it is refused, the outcomes are tried one by one, so that one which can never be written does not hold up
-        the others; after a few refusals in a row it is the store that is at fault, and all wait.
+        If an outcome can be at fault, they are tried one by one, so that one which can never be written does not hold
+        up the others.
         """
         async with self._writing:
+            self._untried = False
             if not self._waiting:
                 return
-            taken, self._waiting = self._waiting, []
+            self._taken, self._waiting = self._waiting, []
+            refused = self._taken
             try:
-                refused, error = await self._write_singly(taken, await self._write(taken))
-            except BaseException:
-                self._waiting = taken + self._waiting
-                raise
-            self._waiting = _compact(refused + self._waiting)
-        self._watcher.recorded(error)
+                refused, committed, error = await self._write(self._taken)
+            finally:
+                taken, self._taken = self._taken, []
+                if refused:
+                    self._waiting = _compact(refused + self._waiting)
+        if error or committed:
+            self._watcher.recorded(error)
         left = {id(entry) for entry in refused}
         messages = [message for entry in taken if id(entry) not in left for message in entry[1]]
         if messages:
             self._watcher.queued(messages)
 
-    async def _write(self, entries: list[_Entry]) -> MonitordError | None:
-        try:
-            messages = [message for _, several in entries for message in several]
-            await self._store.record([outcome for outcome, _ in entries], messages)
-        except MonitordError as error:
-            return error
-        return None
+    async def _write_soon(self) -> None:
+        while self._untried:
+            await self.flush()
 
-    async def _write_singly(
-        self, entries: list[_Entry], error: MonitordError | None
-    ) -> tuple[list[_Entry], MonitordError | None]:
-        """What is refused even on its own, after the refusal ``error`` of all together, and the last refusal."""
-        if error is None or len(entries) == 1:
-            return (entries if error else []), error
+    async def _write(self, entries: list[_Entry]) -> tuple[list[_Entry], bool, StoreError | None]:
+        """What was refused, whether anything was committed, and the last refusal."""
+        try:
+            return [], await self._record(entries), None
+        except StoreError as error:
+            if error.systemic or len(entries) == 1:
+                return entries, False, error
+        return await self._write_singly(entries)
+
+    async def _write_singly(self, entries: list[_Entry]) -> tuple[list[_Entry], bool, StoreError | None]:
         refused: list[_Entry] = []
-        endpoints = set()
-        in_a_row = 0
+        endpoints: set[Endpoint] = set()
+        committed = False
+        last: StoreError | None = None
         for entry in entries:
             endpoint = (entry[0].target.host, entry[0].target.port)
             # What happened at one endpoint is written in its order or not at all.
-            if in_a_row >= _REFUSALS_IN_A_ROW or endpoint in endpoints:
+            if endpoint in endpoints or (last is not None and last.systemic):
                 refused.append(entry)
                 continue
-            again = await self._write([entry])
-            if again is None:
-                in_a_row = 0
-            else:
-                in_a_row += 1
-                error = again
+            try:
+                committed |= await self._record([entry])
+            except StoreError as error:
+                last = error
                 refused.append(entry)
                 endpoints.add(endpoint)
-        return refused, (error if refused else None)
+        return refused, committed, last
+
+    async def _record(self, entries: list[_Entry]) -> bool:
+        messages = [message for _, several in entries for message in several]
+        return await self._store.record([outcome for outcome, _ in entries], messages)
 
 
 def _compact(waiting: list[_Entry]) -> list[_Entry]:

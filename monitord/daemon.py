@@ -46,6 +46,7 @@ _STALLED_SECONDS = 60.0
 _MAINTENANCE_SECONDS = 5.0
 _LOOKUP_THREADS = 32
 _WRITE_CHECK_SECONDS = 60.0
+_STUCK_SECONDS = 120.0
 _DRAIN_ROUNDS_SECONDS = 5.0  # a round that is cut off is made up for at the next start
 _DRAIN_RELAY_SECONDS = 10.0
 
@@ -174,7 +175,7 @@ class Daemon:
             )
 
     def recorded(self, error: MonitordError | None) -> None:
-        """The store took everything, or refused: said once when it changes."""
+        """Something was written and nothing refused, or something was refused: said once when it changes."""
         self._rooms.metrics.store_writable(writable=error is None)
         if error is not None and self._writable:
             self._log.error("the store cannot be written; probing goes on and what is seen is kept", error=str(error))
@@ -250,20 +251,27 @@ class Daemon:
 
     async def _maintain(self) -> None:
         """Write what the store refused before, and look at the outbox."""
-        await self._rooms.cycle.flush()
+        sentence = f"the store has not answered for {_STUCK_SECONDS:.0f} s; probing goes on; check the disk it is on"
+        alarm = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self._log.error, sentence)
         try:
+            await self._rooms.cycle.flush()
             pending, oldest = await self._rooms.store.outbox_summary()
         except MonitordError as error:
             self.recorded(error)
             return
+        finally:
+            alarm.cancel()
         self._rooms.metrics.outbox(pending, oldest)
 
     async def _check_store(self) -> None:
-        """Find out that the disk is full before something happens that must be written."""
+        """Find out that the disk is full before something happens that must be written, and that it no longer is."""
         try:
             await self._rooms.store.check_writable()
         except MonitordError as error:
             self.recorded(error)
+        else:
+            if not self._rooms.cycle.unwritten:  # what still waits may be refused for another reason
+                self.recorded(None)
 
     def _healthy(self) -> Health:
         age = self._rooms.scheduler.tick_age

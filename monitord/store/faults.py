@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _PRIMARY_CODE = 0xFF  # the rest of an extended SQLite result code only refines it
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OF_THE_VALUE = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
+)
 _CAUSES = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
     sqlite3.SQLITE_READONLY: "it is read-only; make the file and its directory writable",
@@ -38,7 +41,15 @@ _SYSTEM_CAUSES = {
 
 
 class StoreError(MonitordError):
-    """The store cannot be opened, read or written; the text names the file and the cause."""
+    """The store cannot be opened, read or written; the text names the file and the cause.
+
+    ``systemic`` says that the store is at fault, or what it lies on; if not, it is what was to be written.
+    """
+
+    def __init__(self, sentence: str, *, systemic: bool = True) -> None:
+        """The sentence for people, and whether anything else would have failed as well."""
+        super().__init__(sentence)
+        self.systemic = systemic
 
 
 def explain(path: Path, error: Exception) -> str:
@@ -53,6 +64,16 @@ def explain(path: Path, error: Exception) -> str:
     elif cause is None and isinstance(original, ValueError):
         cause = f"a value cannot be read or written ({original})"
     return f"store {path}: {cause or original}"
+
+
+def is_systemic(error: Exception) -> bool:
+    """Whether anything else would have failed as well: not so where a value or a constraint is to blame.
+
+    Values that never reach SQLite fail without a code of SQLite's.
+    """
+    original = _original(error)
+    code = _code(original)
+    return isinstance(original, OSError) if code is None else code not in _OF_THE_VALUE
 
 
 def is_corruption(error: Exception) -> bool:

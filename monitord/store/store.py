@@ -16,7 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitord.store import deliveries, history, incidents, rounds
-from monitord.store.faults import StoreError, explain
+from monitord.store.faults import StoreError, explain, is_systemic
 from monitord.store.lock import WriterLock
 from monitord.store.memory import Remembered
 from monitord.store.opening import open_to_read, open_to_write, refuse_unknown_file, store_path
@@ -97,13 +97,13 @@ class Store:
         """The streaks of every endpoint ever recorded, by host and port."""
         return await self._read(rounds.load_streaks)
 
-    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
+    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> bool:
         """Write everything in one transaction, or nothing; rounds that brought nothing new cost no transaction.
 
-        Outcomes of one endpoint come in the order in which they happened. Recording again what was recorded last
-        changes nothing.
+        True if there was one, which shows that the store can be written; False if nothing was new. Outcomes of one
+        endpoint come in the order in which they happened. Recording again what was recorded last changes nothing.
         """
-        await self._run(lambda: self._record(outcomes, messages))
+        return await self._run(lambda: self._record(outcomes, messages))
 
     async def claim(self, receiver_limit: Mapping[str, int] | int, now: datetime) -> list[Delivery]:
         """Due messages, oldest first, counted as begun and leased for two minutes.
@@ -148,7 +148,7 @@ class Store:
         """The verdicts of the endpoint's pin sets over time, oldest first."""
         return await self._read(lambda connection: history.verdict_changes(connection, host, port))
 
-    def _record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
+    def _record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> bool:
         after: dict[tuple[str, int], Remembered] = {}
         news: list[tuple[Outcome, Remembered, Remembered]] = []
         for outcome in outcomes:
@@ -159,7 +159,7 @@ class Store:
                 news.append((outcome, before or Remembered(), after[key]))
         steps = [step for outcome in outcomes for step in outcome.transitions]
         if not (news or steps or messages):
-            return
+            return False
         with self._transaction() as connection:
             for outcome, old, new in news:
                 rounds.write_round(connection, outcome, old, new)
@@ -168,6 +168,7 @@ class Store:
             for message in messages:
                 deliveries.queue(connection, message)
         self._known.update(after)
+        return True
 
     async def _read(self, work: Callable[[Connection], _Result]) -> _Result:
         def read() -> _Result:
@@ -221,4 +222,4 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-        raise StoreError(explain(path, error)) from error
+        raise StoreError(explain(path, error), systemic=is_systemic(error)) from error

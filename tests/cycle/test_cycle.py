@@ -12,7 +12,6 @@ import pytest
 from monitord import pki
 from monitord.config.receivers import EmailSettings, Receiver, SmtpSettings, SmtpTls
 from monitord.cycle import Cycle, RoundSettings
-from monitord.errors import MonitordError
 from monitord.pinning.conditions import Policy
 from monitord.pinning.incident import IncidentKind, Severity
 from monitord.pinning.observation import Failure, FailureReason, Observation
@@ -20,12 +19,14 @@ from monitord.pinning.pins import PinSet
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
+from monitord.store.faults import StoreError
 from monitord.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from monitord.errors import MonitordError
     from monitord.outbox import Delivery, Message
     from monitord.pinning.outcome import Outcome
 
@@ -79,6 +80,7 @@ class Watcher:
     def __init__(self) -> None:
         self.errors: list[str | None] = []
         self.messages: list[Message] = []
+        self.waiting = asyncio.Event()
 
     def round_done(self, outcome: Outcome) -> None:
         """Nothing to note."""
@@ -90,23 +92,31 @@ class Watcher:
     def queued(self, messages: Sequence[Message]) -> None:
         """Note what waits to be sent."""
         self.messages.extend(messages)
+        self.waiting.set()
 
 
 class FaultyStore:
-    """The real store behind a switch that makes it refuse."""
+    """The real store behind a switch that makes it refuse, and a gate that makes it slow."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.refuses = False
         self.poison: str | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.entered = asyncio.Event()
+        self.attempts: list[int] = []
 
-    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> None:
-        """Write, or refuse as a full disk does."""
+    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> bool:
+        """Write, or refuse as a full disk does, or as a database does that contradicts."""
+        self.attempts.append(len(outcomes))
+        self.entered.set()
+        await self.open.wait()
         if self.refuses:
-            raise MonitordError("disk full")
+            raise StoreError("disk full")
         if any(outcome.target.host == self.poison for outcome in outcomes):
-            raise MonitordError("constraint failed")
-        await self.store.record(outcomes, messages)
+            raise StoreError("constraint failed", systemic=False)
+        return await self.store.record(outcomes, messages)
 
 
 class Bench:
@@ -147,19 +157,26 @@ class Bench:
 
     async def restart(self) -> None:
         """Stop and start again."""
-        await self.store.close()
+        await self.stop()
         await self.start()
 
+    async def stop(self) -> None:
+        """Write what waits, and close the store."""
+        await self.cycle.flush()
+        await self.store.close()
+
     async def round(self, *chains: tuple[pki.Issued, ...]) -> list[str]:
-        """One round in which the endpoint shows these chains; its transitions as ``kind.state``."""
+        """One round, written, in which the endpoint shows these chains; its transitions as ``kind.state``."""
         self.prober.script = list(chains)
         self.clock.advance()
         outcome = await self.cycle.run_round(KEY)
         assert outcome is not None
+        await self.cycle.flush()
         return [f"{step.incident.key.kind}.{step.incident.state}" for step in outcome.transitions]
 
     async def outbox(self) -> list[tuple[str, str]]:
         """Everything that can be sent now, in order, marked as sent."""
+        await self.cycle.flush()
         found: list[Delivery] = []
         while batch := await self.store.claim(10, self.clock()):
             for delivery in batch:
@@ -173,7 +190,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """A bench that has started."""
     bench = await Bench(tmp_path).start()
     yield bench
-    await bench.store.close()
+    await bench.stop()
 
 
 async def test_a_mismatch_is_confirmed_by_a_second_probe_and_told_to_every_receiver(bench: Bench) -> None:
@@ -232,6 +249,87 @@ async def test_a_store_that_refuses_loses_nothing(bench: Bench) -> None:
     ]
     await bench.restart()
     assert bench.cycle.open_incidents == []
+
+
+async def test_a_round_does_not_wait_for_a_slow_store(bench: Bench) -> None:
+    """While a write hangs rounds end one after another; what they saw is written, in order, when it no longer does."""
+    bench.faulty.open.clear()
+    bench.prober.script = [(bench.renewed,)]
+    assert await bench.cycle.run_round(KEY) is not None
+    await bench.faulty.entered.wait()
+    for _ in range(3):
+        assert await bench.cycle.run_round(KEY) is not None
+    bench.prober.script = [(bench.leaf,)]
+    assert await bench.cycle.run_round(KEY) is not None
+    assert bench.faulty.attempts == [1]
+    assert bench.cycle.unwritten == 5
+    assert bench.watcher.errors == []
+    bench.faulty.open.set()
+    await bench.cycle.flush()
+    assert bench.faulty.attempts == [1, 4]
+    assert bench.cycle.unwritten == 0
+    assert [str(message.body["type"]) for message in bench.watcher.messages] == [
+        *["pin_mismatch.firing"] * 2,
+        *["pin_mismatch.resolved"] * 2,
+    ]
+
+
+async def test_a_round_is_written_without_being_asked(bench: Bench) -> None:
+    """Nobody has to flush for an alert to leave: the round itself has it written."""
+    bench.prober.script = [(bench.renewed,)]
+    await bench.cycle.run_round(KEY)
+    async with asyncio.timeout(10):
+        await bench.watcher.waiting.wait()
+    assert [message.receiver for message in bench.watcher.messages] == ["mail", "pager"]
+
+
+async def test_a_slow_store_does_not_let_the_backlog_grow(bench: Bench) -> None:
+    """Thousands of rounds while a write hangs leave the last one and what happened."""
+    bench.faulty.open.clear()
+    bench.prober.script = [(bench.renewed,)]
+    await bench.cycle.run_round(KEY)
+    await bench.faulty.entered.wait()
+    bench.prober.script = [(bench.leaf,)]
+    for _ in range(2000):
+        await bench.cycle.run_round(KEY)
+    assert bench.cycle.unwritten < 1100
+    bench.faulty.open.set()
+    assert await bench.outbox() == [
+        ("mail", "pin_mismatch.firing"),
+        ("mail", "pin_mismatch.resolved"),
+        ("pager", "pin_mismatch.firing"),
+        ("pager", "pin_mismatch.resolved"),
+    ]
+
+
+async def test_a_store_that_is_itself_at_fault_is_asked_once(bench: Bench) -> None:
+    """On a full disk the outcomes that wait are not tried one by one as well."""
+    bench.faulty.refuses = True
+    for chain in (bench.renewed, bench.leaf, bench.renewed):
+        await bench.round((chain,))
+    assert bench.faulty.attempts == [1, 2, 3]
+
+
+async def test_a_round_without_news_says_nothing_of_the_store(bench: Bench) -> None:
+    """Only what was committed shows that the store can be written; a round that needed no disk does not."""
+    await bench.round((bench.leaf,))
+    assert bench.watcher.errors == [None]
+    await bench.round((bench.leaf,))
+    assert len(bench.faulty.attempts) == 2
+    assert bench.watcher.errors == [None]
+
+
+async def test_a_flush_that_is_cut_off_loses_nothing(bench: Bench) -> None:
+    """A job that is cancelled in the middle of a write leaves everything to the next flush."""
+    bench.faulty.open.clear()
+    bench.prober.script = [(bench.renewed,)]
+    await bench.cycle.run_round(KEY)
+    flushing = asyncio.create_task(bench.cycle.flush())
+    await bench.faulty.entered.wait()
+    flushing.cancel()
+    await asyncio.wait({flushing})
+    bench.faulty.open.set()
+    assert await bench.outbox() == [("mail", "pin_mismatch.firing"), ("pager", "pin_mismatch.firing")]
 
 
 async def test_an_endpoint_that_is_taken_out_has_its_incidents_closed(bench: Bench) -> None:

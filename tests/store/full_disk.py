@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 
-async def report(what: str, attempt: Awaitable[None]) -> None:
+async def report(what: str, attempt: Awaitable[object]) -> None:
     """Say how an attempt ended."""
     try:
         await attempt

@@ -107,6 +107,16 @@ async def test_unchanged_rounds_write_nothing(store: Store, path: Path, chains: 
     assert contents(path) == before
 
 
+async def test_record_says_whether_it_wrote(store: Store, chains: Chains) -> None:
+    """Only what went to the disk shows that the disk takes it."""
+    step = opened()
+    assert await store.record([outcome(shown(chains.first))], [])
+    assert not await store.record([outcome(shown(chains.first), minute=1)], [])
+    assert not await store.record([], [])
+    assert await store.record([outcome(shown(chains.first), minute=2, transitions=[step])], [])
+    assert await store.record([], [message(step)])
+
+
 async def test_change_points_tell_what_happened(store: Store, chains: Chains) -> None:
     """A new chain, an outage with its detail, the return and a vanished address are one change point each."""
     rounds = [
@@ -257,8 +267,9 @@ async def test_one_open_incident_a_key(store: Store, chains: Chains) -> None:
     """A second open incident for a key is refused with all that came with it, until the first has ended."""
     first, second = opened("a1"), opened("b2", minute=10)
     await store.record([outcome(shown(chains.first), transitions=[first])], [])
-    with pytest.raises(StoreError, match="contradicts what is stored"):
+    with pytest.raises(StoreError, match="contradicts what is stored") as caught:
         await store.record([outcome(shown(chains.second), transitions=[second], minute=10)], [message(second)])
+    assert not caught.value.systemic, "other outcomes could be written"
     assert len(await store.change_points(HOST, PORT)) == 1
     assert await store.outbox_summary() == (0, None)
 
@@ -295,8 +306,9 @@ async def test_many_rounds_at_once_count_in_their_order(store: Store, chains: Ch
 async def test_values_that_no_database_holds(store: Store, chains: Chains) -> None:
     """A value that cannot be written is a StoreError, and the store goes on."""
     step = opened(facts={"summary": object()})
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError) as caught:
         await store.record([outcome(shown(chains.first), transitions=[step])], [])
+    assert not caught.value.systemic, "other outcomes could be written"
     await store.record([outcome(shown(chains.first))], [])
     assert len(await store.change_points(HOST, PORT)) == 1
 

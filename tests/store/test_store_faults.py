@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from monitord.store.faults import StoreError, explain, is_corruption
+from monitord.store.faults import StoreError, explain, is_corruption, is_systemic
 from monitord.store.store import Store
 from tests.store.samples import HOST, PORT, Chains, at, clock, message, opened, outcome, shown
 
@@ -80,8 +80,9 @@ async def test_database_that_another_process_holds(store: Store, path: Path, cha
     """A writer that does not know our lock makes rounds fail with a clear cause, and not for ever."""
     intruder = sqlite3.connect(path, isolation_level=None)
     intruder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="another process holds it locked"):
+    with pytest.raises(StoreError, match="another process holds it locked") as caught:
         await store.record([outcome(shown(chains.first))], [])
+    assert caught.value.systemic
     assert await store.change_points(HOST, PORT) == []
     intruder.execute("ROLLBACK")
     intruder.close()
@@ -103,19 +104,20 @@ def test_read_only_directory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provoke", "cause"),
+    ("provoke", "cause", "systemic"),
     [
         (
             ["PRAGMA max_page_count=2", "CREATE TABLE a (b)", "INSERT INTO a VALUES (zeroblob(9999))"],
             "the disk is full",
+            True,
         ),
-        (["PRAGMA query_only=ON", "CREATE TABLE a (b)"], "it is read-only"),
-        (["SELECT a FROM missing"], "no such table: missing"),
-        (["CREATE TABLE a (b NOT NULL)", "INSERT INTO a VALUES (NULL)"], "contradicts what is stored"),
+        (["PRAGMA query_only=ON", "CREATE TABLE a (b)"], "it is read-only", True),
+        (["SELECT a FROM missing"], "no such table: missing", True),
+        (["CREATE TABLE a (b NOT NULL)", "INSERT INTO a VALUES (NULL)"], "contradicts what is stored", False),
     ],
 )
-def test_cause_of_an_error(tmp_path: Path, provoke: list[str], cause: str) -> None:
-    """What SQLite says is told in words that say what to do, bare or as SQLAlchemy wraps it."""
+def test_cause_of_an_error(tmp_path: Path, provoke: list[str], cause: str, systemic: bool) -> None:
+    """What SQLite says is told in words that say what to do and whom to blame, bare or as SQLAlchemy wraps it."""
     connection = sqlite3.connect(tmp_path / "a.db")
 
     def run() -> None:
@@ -131,9 +133,12 @@ def test_cause_of_an_error(tmp_path: Path, provoke: list[str], cause: str) -> No
         assert cause in sentence
         assert "\n" not in sentence
         assert not is_corruption(error)
+        assert is_systemic(error) is systemic
 
 
 def test_cause_outside_the_database() -> None:
     """Errors of the system are told likewise, and by their own text where that says all."""
     for number, cause in ((errno.EACCES, "access is denied"), (errno.ENOSPC, "disk is full"), (errno.ENOTDIR, "Not a")):
-        assert cause in explain(Path("/a"), OSError(number, os.strerror(number), "/a"))
+        error = OSError(number, os.strerror(number), "/a")
+        assert cause in explain(Path("/a"), error)
+        assert is_systemic(error)
