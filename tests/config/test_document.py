@@ -137,7 +137,8 @@ def test_a_missing_file_and_a_directory_are_faults(tmp_path: Path) -> None:
     (directory,) = read_document(tmp_path, regular=False).faults
     assert directory.message == "the file cannot be read: Is a directory"
     (null,) = read_document(Path("a\0b")).faults
-    assert null.message == "the file cannot be read: embedded null byte"
+    assert null.message.startswith("the file cannot be read: ")
+    assert "embedded null" in null.message  # in the words of the Python at hand
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
