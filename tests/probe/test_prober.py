@@ -112,7 +112,9 @@ async def test_no_name_is_announced_where_none_is_wanted(authority: Authority, p
 
 
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
-async def test_no_session_is_resumed(authority: Authority, prober: Prober, tls: str) -> None:
+async def test_trap_24_no_session_is_resumed_so_the_chain_is_always_there(
+    authority: Authority, prober: Prober, tls: str
+) -> None:
     """Each of several probes in a row is a full handshake, with the chain."""
     with TlsServer(authority.leaf, *authority.below_root, tls=tls) as server:
         for _ in range(3):
