@@ -201,3 +201,11 @@ def test_a_graph_made_to_explode_is_judged_all_the_same(world: World) -> None:
     leaf = leaf_of(maze[0])
     twisted = [leaf, world.other_root, *maze[1:]]
     assert said(world, twisted, anchors) in (Verdict.UNTRUSTED, Verdict.UNDETERMINED)
+
+
+def test_what_is_wrong_with_a_chain_in_order_is_final_though_its_signatures_do_not_hold(world: World) -> None:
+    """Nobody but the presented issuer is asked, so its date is a refusal, where a sound one leaves it open."""
+    sound = pki.issue("Intermediate", issuer=world.root)
+    expired = pki.issue("Intermediate", issuer=world.root, not_after=EXPIRED)
+    assert said(world, [world.leaf, sound], [world.root]) is Verdict.UNDETERMINED
+    assert said(world, [world.leaf, expired], [world.root]) is Verdict.UNTRUSTED
