@@ -360,3 +360,24 @@ def test_adding_a_pin_never_turns_ok_into_a_mismatch_for_any_client(world: World
     case = Case(world, (world.leaf, world.intermediate, world.cross), (world.root, world.other_root))
     if case.judge(client, *pins).verdict is Verdict.OK:
         assert case.judge(client, *dict.fromkeys(pins + more)).verdict is Verdict.OK
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_order_of_presented_certificates_decides_only_where_it_has_been_seen_to(
+    world: World, beside: list[Issued], data: st.DataObject
+) -> None:
+    """Apple and TrustKit look at every path. Android goes back, so order never costs it trust, only the path it takes.
+
+    OkHttp on the JDK and curl are the exceptions: they take issuers as they are served (see the differential test).
+    """
+    straight = [world.intermediate, world.cross, world.other_root, *beside]
+    anchors = tuple(data.draw(st.lists(st.sampled_from([world.root, world.other_root]), min_size=1, unique_by=id)))
+    pins = (pin_of(world.other_root), pin_of(world.leaf))
+    shuffled = data.draw(st.permutations(straight))
+    one, other = (Case(world, (world.leaf, *served), anchors) for served in (straight, shuffled))
+    for client in (Client.APPLE, Client.TRUSTKIT_IOS, Client.GENERIC):
+        assert one.judge(client, *pins).verdict is other.judge(client, *pins).verdict
+    for client in (Client.ANDROID, Client.TRUSTKIT_ANDROID, Client.CRONET):
+        verdicts = {case.judge(client, pin_of(world.leaf), unknown_pin()).verdict for case in (one, other)}
+        assert len(verdicts) == 1
