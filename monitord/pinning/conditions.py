@@ -135,8 +135,7 @@ def remember(attempts: Sequence[Attempt], held: Iterable[Condition], known: Know
         history = [attempt[position] for attempt in attempts]
         said = [shows for verdict in history if (shows := _shows(verdict, kind, known)) is not None]
         if condition.key in known.incidents or condition.holds:
-            before = known.failing.get(condition.key, frozenset()) & _unknown_places(history[-1], kind)
-            failing[condition.key] = before | _places(history[-1], kind)
+            failing[condition.key] = _places_after(history, kind, known)
         elif said and all(said):
             suspects[condition.key] = known.suspects.get(condition.key, 0) + len(said)
         elif not said and condition.key in known.suspects:
@@ -179,6 +178,18 @@ def _last_places(verdict: PinSetVerdict, kind: IncidentKind, known: Known) -> fr
     incident = known.incidents.get(key)
     seen = incident.facts["observations"] if incident else ()
     return frozenset(one["address"] for one in seen if one["verdict"] == kind)
+
+
+def _places_after(history: Sequence[PinSetVerdict], kind: IncidentKind, known: Known) -> frozenset[str]:
+    """Where a failure was seen last, after this round: there still, or unknown there since.
+
+    A round in which nothing could be judged (DNS failed, say) forgets no place.
+    """
+    before = _last_places(history[-1], kind, known)
+    judged = [
+        verdict for verdict in history if any(one.verdict is not Verdict.UNDETERMINED for one in verdict.judgements)
+    ]
+    return _places(judged[-1], kind) | before & _unknown_places(judged[-1], kind) if judged else before
 
 
 def _failing(history: Sequence[PinSetVerdict], known: Known, policy: Policy) -> Iterator[Condition]:

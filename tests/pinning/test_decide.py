@@ -489,3 +489,30 @@ def test_a_clock_that_was_set_back_does_not_silence_reminders(story: Story, rene
     }
     assert story.round(renewed) == [(MISMATCH, TransitionReason.REPEATED)]
     assert story.round(renewed) == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_round_that_says_nothing_forgets_no_place(world: World, restarted: bool) -> None:
+    """DNS fails for a round; then .1, which failed, is silent and .2 is well: the mismatch was not seen to end."""
+    story = Story(world)
+    one, two = "192.0.2.1", "192.0.2.2"
+    bad = world.observe(leaf_of(world.intermediate), world.intermediate, address=one)
+    good = world.observe(world.leaf, world.intermediate, address=two)
+    story.steps((bad, good), (bad, good))
+    if restarted:
+        story.lore = Known()
+    assert story.round((world.silence(""),)) == []
+    assert story.round((world.silence(one), good)) == []
+    assert story.round((good,)) == [(MISMATCH, TransitionReason.CLEARED)]
+
+
+def test_a_place_seen_in_the_first_look_only_is_remembered(world: World, silent: Seen) -> None:
+    """The looks that should confirm were refused; the next round confirmed, and then the place fell silent."""
+    story = Story(world)
+    one, two = "192.0.2.1", "192.0.2.2"
+    bad = world.observe(leaf_of(world.intermediate), world.intermediate, address=one)
+    good = world.observe(world.leaf, world.intermediate, address=two)
+    attempts = ((bad, good), silent, silent, silent)
+    story.steps(*attempts)
+    assert story.round(*attempts) == [(MISMATCH, TransitionReason.OPENED)]
+    assert story.round((world.silence(one), good)) == []
