@@ -109,7 +109,7 @@ def conditions(
         history = [attempt[position] for attempt in attempts]
         found.extend(_failing(history, known, policy))
         found.append(_expiring(history[-1], now, policy))
-    found.append(_unreachable(attempts[-1], streaks, policy))
+    found.append(_unreachable(attempts[representative(attempts)], streaks, policy))
     return tuple(found)
 
 

@@ -11,15 +11,13 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from monitord.pinning.clients.libraries import LIBRARIES, Expiry, Library, judge_by, match_anywhere
+from monitord.pinning.clients.libraries import LIBRARIES, Library, at_once, judge_by, match_anywhere
 from monitord.pinning.clients.platform import any_valid_path
 from monitord.pinning.extensions import authority_certificate, read_profile
 from monitord.pinning.pins import Client
 from monitord.pinning.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.clients.platform import Presented
     from monitord.pinning.observation import Observation
@@ -30,11 +28,7 @@ _SHORT = 6
 _BUILDERS = (Client.OKHTTP, Client.ANDROID, Client.APPLE)
 
 
-def _at_once(expires: datetime) -> Expiry:
-    return Expiry(expires, expires)
-
-
-GENERIC = Library(any_valid_path, match_anywhere, _at_once)
+GENERIC = Library(any_valid_path, match_anywhere, at_once)
 
 
 def judge_generic(observation: Observation, presented: Presented, pinset: PinSet) -> Judgement:

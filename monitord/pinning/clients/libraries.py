@@ -194,12 +194,13 @@ def match_certificate(pinset: PinSet, path: Chain) -> Matched:
     return tuple(pin for pin in pinset.all_pins if pin == path[0].certificate_pin) or None
 
 
-def _at_once(expires: datetime) -> Expiry:
+def at_once(expires: datetime) -> Expiry:
+    """The instant itself, on every device."""
     return Expiry(expires, expires)
 
 
 def _utc_day(expires: datetime) -> Expiry:
-    return _at_once(expires.replace(hour=0, minute=0, second=0, microsecond=0))
+    return at_once(expires.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def _device_day(expires: datetime) -> Expiry:
@@ -222,7 +223,7 @@ LIBRARIES: Mapping[Client, Library] = {
     Client.APPLE: Library(any_valid_path, match_identities, _never, any_path=True, counts="the identities"),
     Client.TRUSTKIT_IOS: Library(any_valid_path, match_anywhere, _utc_day, least_pins=2),
     Client.TRUSTKIT_ANDROID: replace(_ANDROID, expiry=_utc_day, least_pins=2),
-    Client.CRONET: replace(_ANDROID, expiry=_at_once),
+    Client.CRONET: replace(_ANDROID, expiry=at_once),
     Client.CURL: Library(openssl.verify, match_leaf, _never, counts="the leaf"),
-    Client.CERTIFICATE: Library(any_valid_path, match_certificate, _at_once, expired=Verdict.PIN_MISMATCH),
+    Client.CERTIFICATE: Library(any_valid_path, match_certificate, at_once, expired=Verdict.PIN_MISMATCH),
 }
