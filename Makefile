@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: help demo test test-system lint bench lock clean
+.PHONY: help demo test test-system lint bench generate deb lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,12 @@ lint: $(VENV)/.complete ## style, types, and who may import whom
 
 bench: $(VENV)/.complete ## measure, side by side
 	$(BIN)/python -m bench
+
+generate: $(VENV)/.complete ## write manual pages, completions and the JSON Schema anew
+	$(BIN)/python -m generate
+
+deb: $(VENV)/.complete ## a Debian package, self-contained, in dist
+	sh debian/build $(BIN)/pip $(BIN)/python
 
 lock: $(VENV)/.complete ## resolve the requirements anew, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -5,7 +5,7 @@ The way of the data::
     config → schedule → probe → observe → judge → forecast → decide → record → deliver / expose
 
 ``observe``, ``judge``, ``forecast`` and ``decide`` are pure functions of values and a ``now`` and live in
-``monitord.pinning``; everything else is an edge around them. One round is written down in ``monitord.cycle``.
+``monitord.pinning``; everything else is an edge around them. One round is written down in ``monitord.cycle.cycle``.
 """
 
 from monitord.__about__ import __version__

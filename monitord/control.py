@@ -1,7 +1,8 @@
 """The door through which commands speak to a running daemon: one JSON line each way over a Unix socket.
 
 Only root and the daemon's own user may connect (mode 0600). A request names the configuration file that it is about; a
-daemon that runs another one refuses, so that with two daemons on one host nobody speaks to the wrong one.
+daemon that runs another one refuses, so that with two daemons on one host nobody speaks to the wrong one. Who asks is
+what the kernel says (SO_PEERCRED), never what the request says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import asyncio
 import contextlib
 import json
 import os
+import pwd
 import socket
+import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,10 +30,45 @@ _LONGEST_REQUEST = 64 * 1024
 _LONGEST_ANSWER = 16 * 1024 * 1024  # every fault of a large configuration
 _TRANSFER_SECONDS = 10.0  # for a request to arrive, and for an answer to be taken
 _CLIENT_SECONDS = 130.0
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: process, user, group
+_ROOT = 0
 
 
 class ControlError(MonitordError):
     """The control socket cannot be opened, or a daemon gave no answer on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The user who asks."""
+
+    user: int
+
+    @property
+    def name(self) -> str:
+        """The user's name, or number where there is none. May take a while: it is looked up."""
+        try:
+            return pwd.getpwuid(self.user).pw_name
+        except (KeyError, OSError):
+            return str(self.user)
+
+    def named(self, claimed: str | None) -> str:
+        """Who it is for a log. Root may have been somebody else before, who is ``claimed`` by the request."""
+        return f"{claimed} as {self.name}" if claimed and self.user == _ROOT else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command with its arguments, as they came: JSON of any shape. ``peer`` is who asks."""
+
+    command: str
+    arguments: Mapping[str, Any]
+    peer: Peer
+
+
+def this_user() -> Peer:
+    """Who runs this process."""
+    return Peer(os.geteuid())
 
 
 def listening_path(store_url: str, environ: Mapping[str, str]) -> Path:
@@ -45,13 +84,16 @@ def candidate_paths(store_url: str, environ: Mapping[str, str]) -> tuple[Path, .
     return tuple(dict.fromkeys(filter(None, (_beside(store_url), listening_path(store_url, environ), system))))
 
 
-def request(paths: tuple[Path, ...], command: str, config: Path) -> dict[str, Any] | None:
+def request(
+    paths: tuple[Path, ...], command: str, config: Path, arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Ask the daemon that runs ``config``: its answer (``ok`` and ``message``), or None where none is running.
 
     Raises ControlError if a daemon is there but does not answer, or may not be asked by this user.
     """
     for path in paths:
-        answer = _ask(path, {"command": command, "config": str(config.resolve())})
+        asked = {"command": command, "config": str(config.resolve()), "arguments": dict(arguments or {})}
+        answer = _ask(path, asked)
         if answer is not None and not answer.get("other"):
             return answer
     return None
@@ -61,9 +103,9 @@ class ControlServer:
     """The daemon's end: answers each request by the handler of its command."""
 
     def __init__(
-        self, path: Path, config: Path, handlers: Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
+        self, path: Path, config: Path, handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]]
     ) -> None:
-        """``handlers`` give ``{"ok": …, "message": …}`` for each command."""
+        """``handlers`` give ``{"ok": …, "message": …}`` and more for each command."""
         self._path = path
         self._config = str(config.resolve())
         self._handlers = handlers
@@ -102,7 +144,7 @@ class ControlServer:
             with contextlib.suppress(OSError, ValueError):  # a client that leaves, is too slow, or sends too much
                 async with asyncio.timeout(_TRANSFER_SECONDS):
                     line = await reader.readline()
-                answer = await self._answer(line)
+                answer = await self._answer(line, _peer(writer))
                 async with asyncio.timeout(_TRANSFER_SECONDS):
                     writer.write(json.dumps(answer).encode() + b"\n")
                     writer.close()
@@ -110,7 +152,7 @@ class ControlServer:
         finally:
             writer.transport.abort()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, peer: Peer) -> dict[str, Any]:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
@@ -119,10 +161,16 @@ class ControlServer:
             return {"ok": False, "message": "this is no request: one JSON object in one line is expected"}
         if asked.get("config") != self._config:
             return {"ok": False, "other": True, "message": f"this daemon runs {self._config}"}
-        handler = self._handlers.get(str(asked.get("command")))
+        command, arguments = str(asked.get("command")), asked.get("arguments", {})
+        handler = self._handlers.get(command)
         if handler is None:
             return {"ok": False, "message": f"this daemon does not know the command {asked.get('command')!r}"}
-        return await handler()
+        if not isinstance(arguments, dict):
+            return {"ok": False, "message": "the arguments of a request are one JSON object"}
+        try:
+            return await handler(Request(command, arguments, peer))
+        except MonitordError as error:
+            return {"ok": False, "message": str(error)}
 
 
 def _beside(store_url: str) -> Path | None:
@@ -159,7 +207,13 @@ def _bind(path: Path) -> socket.socket:
     return listener
 
 
-def _ask(path: Path, asked: Mapping[str, str]) -> dict[str, Any] | None:
+def _peer(writer: asyncio.StreamWriter) -> Peer:
+    connection = writer.get_extra_info("socket")
+    _, user, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return Peer(user)
+
+
+def _ask(path: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             connection.settimeout(_CLIENT_SECONDS)

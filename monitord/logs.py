@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
+from monitord.pinning.printable import printable
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -89,7 +91,7 @@ def _renderers(*, as_json: bool, colors: bool) -> list[Processor]:
 
 def _escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {
-        _escape(key): _indent(str(value)) if key in ("exception", "stack") else _escaped(value)
+        printable(key): _indent(str(value)) if key in ("exception", "stack") else _escaped(value)
         for key, value in event.items()
     }
 
@@ -97,13 +99,9 @@ def _escape_values(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
 def _escaped(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    return _escape(value if isinstance(value, str) else repr(value))
+    return printable(value if isinstance(value, str) else repr(value))
 
 
 def _indent(traceback: str) -> str:
     """A traceback keeps its lines, but none of them can pose as a log line of its own."""
-    return "\n".join(_TRACEBACK_INDENT + _escape(line) for line in traceback.split("\n"))
-
-
-def _escape(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "\n".join(_TRACEBACK_INDENT + printable(line) for line in traceback.split("\n"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from monitord.pinning.certificate import Certificate, parse_certificate
@@ -65,6 +65,15 @@ def new_key(kind: KeyKind = "ecdsa") -> PrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def sign(key: PrivateKey, data: bytes) -> bytes:
+    """A signature over SHA-256 of ``data``; PKCS #1 v1.5 with an RSA key, DER with one on an elliptic curve."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+    return key.sign(data)
+
+
 def issue(  # noqa: PLR0913 - each is one thing a certificate can vary in
     subject: str,
     *,
@@ -79,6 +88,7 @@ def issue(  # noqa: PLR0913 - each is one thing a certificate can vary in
     extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
     without: Sequence[type[x509.ExtensionType]] = (),
     serial: int | None = None,
+    organization: str = "",
 ) -> Issued:
     """A certificate for ``CN=subject``.
 
@@ -89,10 +99,11 @@ def issue(  # noqa: PLR0913 - each is one thing a certificate can vary in
     is_ca = not names if ca is None else ca
     public = key.public_key()
     signer = issuer.key if issuer else key
-    signer_name = x509.load_der_x509_certificate(issuer.certificate.der).subject if issuer else _name(subject)
+    name = _name(subject, organization)
+    signer_name = x509.load_der_x509_certificate(issuer.certificate.der).subject if issuer else name
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(subject))
+        .subject_name(name)
         .issuer_name(signer_name)
         .public_key(public)
         .serial_number(serial if serial is not None else x509.random_serial_number())
@@ -117,8 +128,9 @@ def issue(  # noqa: PLR0913 - each is one thing a certificate can vary in
     return Issued(parse_certificate(built.public_bytes(serialization.Encoding.DER)), key)
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
+def _name(common_name: str, organization: str = "") -> x509.Name:
+    parts = ((NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, common_name))
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
 
 
 def _general_name(name: str) -> x509.GeneralName:

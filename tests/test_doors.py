@@ -9,15 +9,18 @@ from pathlib import Path
 import monitord
 
 DOORS = {
-    "aiohttp": {"notify", "web"},
+    "aiohttp": {"notify", "signals", "web"},
     "aiosmtplib": {"notify"},
     "alembic": {"store"},
     "apscheduler": {"schedule"},
+    "bcrypt": {"web"},
     "certifi": {"config"},
     "click": {"cli"},
     # probe and config only turn a client certificate into what OpenSSL takes; the rest is pinning's.
     "cryptography": {"config", "pinning", "pki", "probe"},
+    "dns": {"signals"},
     "idna": {"config"},
+    "jinja2": {"config", "web"},  # templates of webhooks, pages
     "OpenSSL": {"probe"},
     "prometheus_client": {"metrics"},
     "pydantic": {"config"},

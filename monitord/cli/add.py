@@ -14,8 +14,9 @@ from monitord.cli.looking import look_at
 from monitord.cli.reloading import reload_daemon
 from monitord.cli.terminal import Output
 from monitord.config.hosts import parse_connect_address, parse_host
-from monitord.config.load import load_store
+from monitord.config.load import default_configuration, load_store
 from monitord.config.registry import EntryOptions, NotedPin, add_pins, register
+from monitord.config.starter import tells_somebody, write_starter
 from monitord.config.times import parse_duration
 from monitord.config.truststores import BUILT_IN
 from monitord.errors import MonitordError
@@ -86,7 +87,8 @@ def add(
     """Probe HOST twice, take the pins of what it serves, write domains.d/HOST.yaml and tell a running daemon.
 
     Nothing is written if the two probes or the addresses of HOST disagree, or if the chain is not trusted. The pins of
-    a registered host are only added to, never removed.
+    a registered host are only added to, never removed. Where there is no configuration yet, one to begin with is
+    written too.
 
     The exit code is 1 if the daemon could not take the change, else 0.
     """
@@ -97,7 +99,8 @@ def add(
     if update and options != EntryOptions():
         raise click.UsageError("--update only adds pins; for the rest edit the file that 'monitord domains' names")
     output = Output(as_json=as_json)
-    configuration = _with_store(invocation, load_configuration(invocation), options.trust)
+    beginning = invocation.config_is_missing and not update
+    configuration = _with_store(invocation, _configuration(invocation, beginning=beginning), options.trust)
     target = _target(configuration, place, options, update=update)
     served = _look_twice(invocation, output, configuration, target, None if force else wish.roles)
     pins = _noted(target, wish, served)
@@ -106,6 +109,8 @@ def add(
     if update:
         registration = add_pins(invocation.config, endpoint, pins, now=now, environment=invocation.environment)
     else:
+        if beginning:
+            write_starter(invocation.config)
         registration = register(invocation.config, endpoint, pins, options, now=now, environment=invocation.environment)
     answer = reload_daemon(invocation, configuration)
     output.fact(
@@ -124,16 +129,33 @@ def add(
         output.note(f"warning: {warning}")
     for warning in _failures(target, pins, served, configuration, now):
         output.note(f"warning: {warning}")
-    if not registration.included:
-        output.note(
-            f"warning: {invocation.config} does not include that file, so nothing is watched yet; add the line "
-            'include: ["domains.d/*.yaml"]'
-        )
+    _say_what_is_left(invocation, output, included=registration.included)
     if answer.in_force:
         output.say(answer.message)
     else:
         output.note(answer.message)
     return ExitCode.OK if answer.in_force and registration.included else ExitCode.WARNING
+
+
+def _say_what_is_left(invocation: Invocation, output: Output, *, included: bool) -> None:
+    """What is still to be done in the configuration."""
+    if not included:
+        output.note(
+            f"warning: {invocation.config} does not include that file, so nothing is watched yet; add the line "
+            'include: ["domains.d/*.yaml"]'
+        )
+    if not tells_somebody(invocation.config):
+        output.note(
+            f"warning: nobody is told of a failure yet: name receivers in {invocation.config}, "
+            "then try them: monitord test-alert"
+        )
+
+
+def _configuration(invocation: Invocation, *, beginning: bool) -> Configuration:
+    """What is configured, or what would be by the file to begin with. Raises as ``load_configuration``."""
+    if beginning:
+        return default_configuration(environment=invocation.environment)
+    return load_configuration(invocation, discovered=False)
 
 
 def _wish(wanted: Sequence[str]) -> Wish:

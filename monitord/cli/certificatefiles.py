@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli.printable import printable
 from monitord.config.document import read_capped
 from monitord.config.times import parse_time
 from monitord.config.truststores import TrustStoreError, TrustStoreReader
 from monitord.errors import MonitordError
 from monitord.pinning.certificate import CertificateUnreadable, certificates_in, parse_certificate
 from monitord.pinning.keys import KeysUnreadable, PasswordNeeded, public_keys_in
+from monitord.pinning.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

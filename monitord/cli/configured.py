@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitord.cli.configfile import require_file
 from monitord.config.hosts import parse_endpoint
 from monitord.config.load import default_configuration, load
-from monitord.errors import MonitordError
+from monitord.discovery.known import know
 from monitord.pinning.target import DEFAULT_PORT, Target
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 _ANY_PORT = 0
 
 
-class ConfigurationMissingError(MonitordError):
-    """There is no configuration file; the sentence says how to begin."""
-
-
 @dataclass(frozen=True, slots=True)
 class Selected:
     """A target that a command is about; one that is not registered has no pin sets."""
@@ -31,19 +28,14 @@ class Selected:
     registered: bool
 
 
-def load_configuration(invocation: Invocation, *, receivers: bool = False) -> Configuration:
-    """What the configuration file says. Raises ConfigurationError, and ConfigurationMissingError if there is none."""
+def load_configuration(invocation: Invocation, *, receivers: bool = False, discovered: bool = True) -> Configuration:
+    """What the configuration file says, with the endpoints of its lists if ``discovered``.
+
+    Raises ConfigurationError, and ConfigurationMissingError if there is no file.
+    """
     require_file(invocation)
-    return load(invocation.config, environment=invocation.environment, receivers=receivers)
-
-
-def require_file(invocation: Invocation) -> None:
-    """Raise ConfigurationMissingError if there is no configuration file."""
-    if invocation.config_is_missing:
-        raise ConfigurationMissingError(
-            f"there is no configuration file {invocation.config}: create it with the line "
-            """'include: ["domains.d/*.yaml"]', then register an endpoint: monitord add HOST"""
-        )
+    configuration = load(invocation.config, environment=invocation.environment, receivers=receivers)
+    return configuration.with_discovered(know(configuration).found) if discovered else configuration
 
 
 def load_or_default(invocation: Invocation) -> Configuration:

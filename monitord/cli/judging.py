@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitord.cli.exitcode import rule
+from monitord.pinning.ruling import rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from monitord.cli.configured import Selected
-    from monitord.cli.exitcode import Ruling
+    from monitord.pinning.ruling import Ruling
     from monitord.pinning.target import Target
     from monitord.pinning.verdict import PinSetVerdict
 

@@ -12,28 +12,40 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import shell_complete
 
 from monitord.__about__ import __version__
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.invocation import Invocation
-from monitord.cli.printable import printable
 from monitord.errors import MonitordError
+from monitord.pinning.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_CONFIG = Path("/etc/monitord/monitord.yaml")
 DEBUG_VARIABLE = "MONITORD_DEBUG"
+COMPLETION_VARIABLE = "_MONITORD_COMPLETE"
 _COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Run the daemon in the foreground."),
         "check": ("check:check", "Probe now, judge and print; nothing is stored."),
+        "forecast": ("forecast:forecast", "When will the pins stop matching, why, and what to do by when?"),
         "verify": ("verify:verify", "Would the apps accept this chain or this key?"),
         "pin": ("pin:pin", "Print the pins of an endpoint or of a file."),
         "add": ("add:add", "Register an endpoint with the pins that it serves now."),
         "remove": ("registered:remove", "Take an endpoint off."),
         "domains": ("registered:domains", "List what is registered."),
         "trust": ("trust:trust", "See trust stores, and what a change of one would do."),
+        "replay": ("replay:replay", "Play stories through the rules under a simulated clock."),
+        "ct-hook": ("cthook:ct_hook", "What certspotter runs for each certificate that it finds."),
+        "incidents": ("incidents:incidents", "What is open now."),
+        "history": ("history:history", "What happened at an endpoint."),
+        "ack": ("incidents:ack", "Stop the reminders of an incident that somebody has seen."),
+        "silence": ("silences:silence", "Keep incidents quiet for a while."),
+        "silences": ("silences:silences", "What is silenced, by whom, and until when."),
+        "unsilence": ("silences:unsilence", "End a silence before its time."),
+        "outbox": ("outbox:outbox", "What is still to be sent, and what was given up."),
         "check-config": ("checkconfig:check_config", "Find every fault of the configuration."),
         "test-alert": ("testalert:test_alert", "Send a real test message to each receiver."),
         "demo": ("demo:demo", "Play a rotation that breaks the apps, on loopback."),
@@ -88,6 +100,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if completing := os.environ.get(COMPLETION_VARIABLE):
+        sys.exit(shell_complete(command_line, {}, "monitord", COMPLETION_VARIABLE, completing))
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

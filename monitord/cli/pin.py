@@ -14,12 +14,12 @@ from monitord.cli.configured import load_or_default, select
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.extraction import LEAF, ROLES
 from monitord.cli.looking import look_at
-from monitord.cli.printable import printable
 from monitord.cli.snippets import file_role, write_snippet
 from monitord.cli.terminal import Output
 from monitord.formats.catalogue import WRITERS
 from monitord.pinning.judge import judge
 from monitord.pinning.keys import KeyHolder, PublicKey
+from monitord.pinning.printable import printable
 from monitord.pinning.report import roles, timestamp
 from monitord.pinning.verdict import Verdict
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitord.cli.exitcode import ExitCode
-from monitord.cli.printable import printable
 from monitord.errors import MonitordError
+from monitord.pinning.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

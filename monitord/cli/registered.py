@@ -9,12 +9,12 @@ from rich.text import Text
 
 from monitord.cli.configured import load_configuration, parse_place
 from monitord.cli.exitcode import ExitCode
-from monitord.cli.printable import printable
 from monitord.cli.reloading import reload_daemon
 from monitord.cli.terminal import Output
 from monitord.config.registry import unregister
 from monitord.config.times import format_duration
 from monitord.errors import MonitordError
+from monitord.pinning.printable import printable
 from monitord.pinning.report import timestamp
 from monitord.pinning.target import format_endpoint
 
@@ -36,7 +36,7 @@ def remove(invocation: Invocation, place: str, *, as_json: bool) -> ExitCode:
     is 1 if the daemon could not take the change, else 0.
     """
     output = Output(as_json=as_json)
-    configuration = load_configuration(invocation)
+    configuration = load_configuration(invocation, discovered=False)
     host, port = parse_place(place)
     found = [target for target in configuration.targets if target.host == host and port in (None, target.port)]
     if not found:
@@ -62,12 +62,13 @@ def domains(invocation: Invocation, *, as_json: bool) -> ExitCode:
     output = Output(as_json=as_json)
     configuration = load_configuration(invocation)
     for target in configuration.targets:
-        place = configuration.sources[target.host, target.port]
-        output.fact(_record(target, place))
+        endpoint = (target.host, target.port)
+        place, source = configuration.sources.get(endpoint), configuration.discovered.get(endpoint)
+        output.fact(_record(target, place, source))
         output.say(
             Text.assemble(
                 (format_endpoint(target.host, target.port), "bold"),
-                printable(f"  every {format_duration(target.interval)}  {place}"),
+                printable(f"  every {format_duration(target.interval)}  {place or f'discovered by {source}'}"),
             )
         )
         for pinset in target.pinsets:
@@ -79,12 +80,13 @@ def domains(invocation: Invocation, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _record(target: Target, place: Place) -> dict[str, Any]:
+def _record(target: Target, place: Place | None, source: str | None) -> dict[str, Any]:
     return {
         "host": target.host,
         "port": target.port,
-        "file": str(place.file),
-        "line": place.line,
+        "file": str(place.file) if place else None,
+        "line": place.line if place else None,
+        "discovered_by": source,
         "interval_seconds": target.interval.total_seconds(),
         "server_name": target.server_name,
         "connect_to": [

@@ -43,6 +43,6 @@ def reload_daemon(invocation: Invocation, configuration: Configuration) -> Answe
     except ControlError as error:
         return Answer(Took.NO_ANSWER, str(error))
     if answer is None:
-        return Answer(Took.NOT_RUNNING, "no daemon is running; it takes effect when one starts")
+        return Answer(Took.NOT_RUNNING, "no daemon is running; to start one: systemctl enable --now monitord")
     took = Took.RELOADED if answer.get("ok") else Took.REFUSED
     return Answer(took, f"the daemon says: {answer.get('message', '')}")

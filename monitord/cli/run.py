@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from monitord.cli.exitcode import ExitCode
-from monitord.daemon import run as run_daemon
+from monitord.cli.terminal import Output
+from monitord.daemon.daemon import run as run_daemon
 
 if TYPE_CHECKING:
     from monitord.cli.invocation import Invocation
@@ -20,5 +21,6 @@ def run(invocation: Invocation) -> ExitCode:
 
     This is what the systemd unit starts. It logs to standard error: for people on a terminal, else as JSON Lines.
     """
-    run_daemon(invocation.config)
+    with Output().progress("reading files") as progress:
+        run_daemon(invocation.config, progress)
     return ExitCode.OK

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from monitord.cli.exitcode import OF_VERDICT
-from monitord.cli.printable import printable
-from monitord.cli.verdicts import STYLES, summary
+from monitord.cli.verdicts import STYLES, summary, with_predictions
 from monitord.pinning.pins import Client
+from monitord.pinning.printable import printable
 from monitord.pinning.report import verdict_entry
+from monitord.pinning.ruling import OF_VERDICT
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from monitord.cli.exitcode import Ruling
     from monitord.cli.judging import Judged
     from monitord.cli.terminal import Output
     from monitord.cli.verdicts import Entry
     from monitord.pinning.pins import PinSet
+    from monitord.pinning.ruling import Ruling
     from monitord.pinning.verdict import PinSetVerdict
 
 _KEYS_AGAINST_CERTIFICATES = (
@@ -67,9 +67,9 @@ def print_comparisons(output: Output, judged: Sequence[Judged], entry: Entry = v
     for one in comparisons:
         own = one.ruling.verdict.pinset.client
         for verdict in one.verdicts:
-            output.fact(
-                {**entry(verdict), "registered": verdict.pinset.client is own, "note": _note(own, verdict) or None}
-            )
+            registered = verdict.pinset.client is own
+            record = with_predictions(entry(verdict), one.ruling) if registered else entry(verdict)
+            output.fact({**record, "registered": registered, "note": _note(own, verdict) or None})
         output.say()
         for line in _table(one):
             output.say(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitord.cli.certificatefiles import InputError
-from monitord.cli.configured import require_file
+from monitord.cli.configfile import require_file
 from monitord.config.faults import ConfigurationError, Findings
 from monitord.config.reading import DEFAULT_TRUST_KEY, read_files
 from monitord.config.schema import MainFile

@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from monitord.cli.printable import printable
+from monitord.pinning.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from rich.status import Status
+
+_ENCODING_VARIABLES = ("PYTHONIOENCODING", "LC_ALL", "LC_CTYPE", "LANG")  # the first that is set decides
 
 
 class Output:
@@ -31,6 +35,27 @@ class Output:
         self.as_json = as_json
         self._out = _console(sys.stdout)
         self._err = _console(sys.stderr)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees the output as it comes."""
+        return self._out.is_terminal
+
+    @property
+    def width(self) -> int:
+        """How many columns a line has; 80 where nobody says."""
+        return self._out.width
+
+    @property
+    def breaks_at(self) -> int | None:
+        """How many columns a line of a paragraph has: those of a terminal, elsewhere as many as it needs."""
+        return self.width if self.is_terminal else None
+
+    @property
+    def has_unicode(self) -> bool:
+        """Whether more than ASCII can be shown: not in the locale C, for which Python writes UTF-8 all the same."""
+        named = next(filter(None, map(os.environ.get, _ENCODING_VARIABLES)), "")
+        return self._out.encoding.startswith("utf") and named not in ("C", "POSIX")
 
     def fact(self, record: Mapping[str, Any]) -> None:
         """One line of JSON, if that is asked for."""
@@ -54,6 +79,29 @@ class Output:
     def lines(self, text: object) -> None:
         """Diagnostics that name their place in front, one a line."""
         self._err.print(Text(printable(text, keep_lines=True)), soft_wrap=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Shows on a terminal how many of how many are done, as the value is told; nothing is left of it afterwards."""
+        if not self._err.is_terminal:
+            yield lambda _done, _of: None
+            return
+        bar = Progress(
+            TextColumn(printable(what)), BarColumn(), MofNCompleteColumn(), console=self._err, transient=True
+        )
+        task = bar.add_task(what, total=None)
+
+        def tell(done: int, of: int) -> None:
+            if of > 1:
+                bar.update(task, completed=done, total=of)
+                bar.start()
+            if done == of:
+                bar.stop()
+
+        try:
+            yield tell
+        finally:
+            bar.stop()
 
     def waiting(self, what: str) -> AbstractContextManager[Status | None]:
         """Shows on a terminal that something takes a while; nothing is left of it afterwards."""

@@ -35,7 +35,7 @@ def test_alert(invocation: Invocation, name: str | None, *, as_json: bool) -> Ex
     The message goes the way that alerts go; nothing is retried. The exit code is 2 if a receiver did not take it.
     """
     output = Output(as_json=as_json)
-    receivers = load_configuration(invocation, receivers=True).receivers
+    receivers = load_configuration(invocation, receivers=True, discovered=False).receivers
     if not receivers:
         raise MonitordError(f"there are no receivers in {invocation.config}; add one under receivers:")
     chosen = [receiver for receiver in receivers if name in (None, receiver.name)]

@@ -10,11 +10,11 @@ from rich.text import Text
 from monitord.cli.configured import load_or_default
 from monitord.cli.exitcode import ExitCode
 from monitord.cli.looking import look_at
-from monitord.cli.printable import printable
 from monitord.cli.replacing import judge_replacement, select_users
 from monitord.cli.stores import known_stores
 from monitord.cli.terminal import Output
 from monitord.config.truststores import TrustStoreError
+from monitord.pinning.printable import printable
 from monitord.pinning.report import timestamp
 
 if TYPE_CHECKING:

@@ -6,79 +6,113 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from monitord.cli.exitcode import ExitCode, worst
+from monitord.cli.exitcode import ExitCode
 from monitord.cli.plugin import status_text
-from monitord.cli.printable import printable
-from monitord.pinning.pins import Client
-from monitord.pinning.report import roles, verdict_entry
+from monitord.cli.predicted import prediction_lines
+from monitord.pinning.ahead import likely
+from monitord.pinning.alike import Match, alike, match_of
+from monitord.pinning.prediction import Cause
+from monitord.pinning.printable import printable
+from monitord.pinning.report import prediction_entry, roles, verdict_entry
+from monitord.pinning.ruling import OF_VERDICT, Rating, worst
 from monitord.pinning.standing import Standing
 from monitord.pinning.target import format_endpoint
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
-    from monitord.cli.exitcode import Ruling
     from monitord.cli.terminal import Output
     from monitord.pinning.certificate import Certificate
     from monitord.pinning.pins import PinSet
+    from monitord.pinning.ruling import Ruling
     from monitord.pinning.verdict import Judgement, PinSetVerdict
 
     Entry = Callable[[PinSetVerdict], dict[str, Any]]
     Details = Callable[[PinSetVerdict], Iterator[Text]]
 
-STYLES = {ExitCode.OK: "green", ExitCode.WARNING: "yellow", ExitCode.CRITICAL: "bold red", ExitCode.UNKNOWN: "magenta"}
+STYLES = {Rating.OK: "green", Rating.WARNING: "yellow", Rating.CRITICAL: "bold red", Rating.UNKNOWN: "magenta"}
 _MOST_NAMED = 5
 _PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
 IS_PINNED, _IN_VAIN = "*", "!"
+_SIGNS = {Match.PINNED: IS_PINNED, Match.IN_VAIN: _IN_VAIN, Match.NONE: " "}
 _STANDINGS = {
     Standing.LIVE: "live",
     Standing.PLAUSIBLE: "a spare: a known certificate has it",
     Standing.NEVER_SEEN: "no known certificate has it",
 }
 _GROUPS = {
-    ExitCode.CRITICAL: "fail",
-    ExitCode.UNKNOWN: "could not be judged",
-    ExitCode.WARNING: "need attention",
+    Rating.CRITICAL: "fail",
+    Rating.UNKNOWN: "could not be judged",
+    Rating.WARNING: "need attention",
 }
+_WILL_FAIL, _FAIL_OR_WILL = "will fail soon", "fail or will soon"
 
 
 def chains(verdict: PinSetVerdict) -> Iterator[Text]:
     """What was presented, and the paths that decided."""
-    groups = _groups(verdict.judgements)
+    groups = alike(verdict.judgements)
     for judgements in groups:
         yield from _group(verdict, judgements, alone=len(groups) == 1)
 
 
 def print_rulings(
-    output: Output, rulings: list[tuple[Ruling, str]], entry: Entry = verdict_entry, details: Details = chains
+    output: Output,
+    rulings: list[tuple[Ruling, str]],
+    now: datetime,
+    entry: Entry = verdict_entry,
+    details: Details = chains,
 ) -> None:
     """Print rulings with the advice on each; ``entry`` makes the JSON, ``details`` what stands below the pins."""
     output.say(summary([ruling for ruling, _ in rulings]))
     for ruling, advice in rulings:
-        output.fact(entry(ruling.verdict))
+        output.fact(with_predictions(entry(ruling.verdict), ruling))
         output.say()
         for line in _block(ruling, details):
             output.say(line)
         if advice:
             output.say(indented(f"What to do: {advice}"))
+        # The end of the pin set is told, with its advice, as its weakness.
+        for line in prediction_lines(
+            [one for one in likely(ruling.predictions) if one.cause is not Cause.PINS_EXPIRE], now, output.breaks_at
+        ):
+            output.say(line)
+
+
+def with_predictions(record: dict[str, Any], ruling: Ruling) -> dict[str, Any]:
+    """The JSON of a verdict with the predictions about its pin set."""
+    return {**record, "predictions": [prediction_entry(one) for one in ruling.predictions]}
 
 
 def summary(rulings: Sequence[Ruling]) -> Text:
     """The first line: ``MONITORD CRITICAL - 1 of 3 pin sets fail: …``."""
-    code = worst(ruling.code for ruling in rulings)
-    if code is ExitCode.OK:
+    rating = worst(ruling.rating for ruling in rulings)
+    if rating is Rating.OK:
         pinned = sum(ruling.verdict.verdict is Verdict.OK for ruling in rulings)
         rest = len(rulings) - pinned
         parts = [f"{_count(pinned, 'pin set')} ok"] * bool(pinned)
         parts += [f"{_count(rest, 'chain')} trusted, without pins"] * bool(rest)
         text = ", ".join(parts)
     else:
-        alike = [ruling for ruling in rulings if ruling.code is code]
+        alike = [ruling for ruling in rulings if ruling.rating is rating]
         named = [_named(ruling) for ruling in alike[:_MOST_NAMED]]
         more = f" and {len(alike) - _MOST_NAMED} more" if len(alike) > _MOST_NAMED else ""
-        text = f"{len(alike)} of {len(rulings)} pin sets {_GROUPS[code]}: {', '.join(named)}{more}"
-    return Text.assemble("MONITORD ", (code.name, STYLES[code]), " - ", status_text(text))
+        text = f"{len(alike)} of {len(rulings)} pin sets {_group_of(rating, alike)}: {', '.join(named)}{more}"
+    return Text.assemble("MONITORD ", (rating.name, STYLES[rating]), " - ", status_text(text))
+
+
+def exit_code(rulings: Iterable[Ruling]) -> ExitCode:
+    """What a command ends with that prints these: the worst of them."""
+    return ExitCode(worst(ruling.rating for ruling in rulings))
+
+
+def _group_of(rating: Rating, rulings: Sequence[Ruling]) -> str:
+    """What the pin sets with the worst rating have in common."""
+    failing = [ruling for ruling in rulings if OF_VERDICT[ruling.verdict.verdict] is rating]
+    if rating is not Rating.CRITICAL or len(failing) == len(rulings):
+        return _GROUPS[rating]
+    return _FAIL_OR_WILL if failing else _WILL_FAIL
 
 
 def _block(ruling: Ruling, details: Details) -> Iterator[Text]:
@@ -86,14 +120,14 @@ def _block(ruling: Ruling, details: Details) -> Iterator[Text]:
     pinset = verdict.pinset
     stores = ", ".join(dict.fromkeys(judgement.trust for judgement in verdict.judgements)) or verdict.trust
     yield Text.assemble(
-        (verdict.verdict.value.upper(), STYLES[ruling.code]),
+        (verdict.verdict.value.upper(), STYLES[ruling.rating]),
         "  ",
         (printable(verdict.target.endpoint), "bold"),
         printable(f"  pin set {pinset.name}, client {pinset.client}, trust {stores}"),
     )
     yield indented(f"{_capital(verdict.reason)}.")
-    if ruling.code is ExitCode.WARNING and ruling.why != verdict.verdict.value:
-        yield indented(f"{_capital(ruling.why)}.")
+    for weakness in ruling.weaknesses:
+        yield indented(f"{_capital(weakness)}.")
     yield from _pins(verdict)
     yield from details(verdict)
 
@@ -103,16 +137,6 @@ def _pins(verdict: PinSetVerdict) -> Iterator[Text]:
         label = "pins" if number == 0 else ""
         standing = _STANDINGS[verdict.standings[pin]] if pin in verdict.standings else ""
         yield indented(f"{label:<6}{pin}  {standing}".rstrip())
-
-
-def _groups(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
-    """Judgements that differ in nothing but the address, together."""
-    found: dict[object, list[Judgement]] = {}
-    for judgement in judgements:
-        seen = judgement.observation
-        same = (judgement.trust, judgement.verdict, judgement.reason, judgement.path, seen.chain, seen.tls_version)
-        found.setdefault((*same, seen.failure), []).append(judgement)
-    return list(found.values())
 
 
 def _group(verdict: PinSetVerdict, judgements: list[Judgement], *, alone: bool) -> Iterator[Text]:
@@ -162,11 +186,7 @@ def _certificates(judgement: Judgement, pinset: PinSet) -> Iterator[Text]:
 
 def mark(certificate: Certificate, judgement: Judgement, pinset: PinSet) -> str:
     """The sign for a certificate that a pin is of, and that counts or does not."""
-    pin = certificate.certificate_pin if pinset.client is Client.CERTIFICATE else certificate.pin
-    if pin in judgement.matched and certificate in judgement.path:
-        return IS_PINNED
-    in_vain = bool(judgement.path) and pin in pinset.all_pins and pin not in judgement.matched
-    return _IN_VAIN if in_vain else " "
+    return _SIGNS[match_of(certificate, judgement, pinset)]
 
 
 def _place(certificate: Certificate, among: Sequence[Certificate]) -> str:

@@ -10,7 +10,6 @@ import click
 
 from monitord.cli.certificatefiles import InputError, read_chain, read_keys, read_password, read_time, read_trust
 from monitord.cli.configured import load_or_default, select
-from monitord.cli.exitcode import worst
 from monitord.cli.judging import judge_each
 from monitord.cli.keyverdicts import details_about, entry_about
 from monitord.cli.looking import look_at
@@ -18,7 +17,7 @@ from monitord.cli.plugin import Plugin
 from monitord.cli.prospect import judge_key, judge_key_alone
 from monitord.cli.sidebyside import print_comparisons
 from monitord.cli.terminal import Output
-from monitord.cli.verdicts import chains, print_rulings
+from monitord.cli.verdicts import chains, exit_code, print_rulings
 from monitord.pinning.certificate import key_type_of
 from monitord.pinning.judge import judge_before_deployment
 from monitord.pinning.keys import KeyHolder
@@ -151,11 +150,11 @@ def verify(  # noqa: PLR0913 - one for each option
         print_comparisons(output, judged, gate.entry)
     else:
         advised = [(ruling, gate.advice.get(ruling.verdict.verdict, "")) for ruling in rulings]
-        print_rulings(output, advised, gate.entry, gate.details)
+        print_rulings(output, advised, moment, gate.entry, gate.details)
     if certificates:
         for sentence in _breaches([ruling.verdict for ruling in rulings], configuration.trust_stores):
             output.note(f"warning: public authorities may not issue this: {sentence}")
-    return worst(ruling.code for ruling in rulings)
+    return exit_code(rulings)
 
 
 @dataclass(frozen=True, slots=True)

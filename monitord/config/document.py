@@ -247,10 +247,13 @@ class _Builder:
         value = event.value if event.style else _resolve(event.value)
         if isinstance(value, str):
             self._refuse_control(value, line)
-        self._add(_Anchored(value), line, event.anchor)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(value)
+        self._add(value, line)
 
     def _take_alias(self, event: yaml.AliasEvent, line: int) -> None:
-        self._add(self._follow(event.anchor or "", line), line, None)
+        node = self._follow(event.anchor or "", line)
+        self._add(node.value, line, node.size, node.height)
 
     def _take_start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> None:
         self._refuse_tag(event, line)
@@ -264,29 +267,30 @@ class _Builder:
 
     def _take_end(self, _event: yaml.MappingEndEvent | yaml.SequenceEndEvent, _line: int) -> None:
         done = self._open.pop()
-        self._add(_Anchored(done.container, done.size, done.height), done.line, done.anchor)
+        if done.anchor is not None:
+            self._anchors[done.anchor] = _Anchored(done.container, done.size, done.height)
+        self._add(done.container, done.line, done.size, done.height)
 
     def _expects_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].container, MarkedDict) and self._open[-1].key is None
 
-    def _add(self, node: _Anchored, line: int, anchor: str | None) -> None:
-        if anchor is not None:
-            self._anchors[anchor] = node
+    def _add(self, value: object, line: int, size: int = 1, height: int = 0) -> None:
         if not self._open:
-            self.root, self.root_line = node.value, line
+            self.root, self.root_line = value, line
             return
         parent = self._open[-1]
-        parent.size += node.size
-        parent.height = max(parent.height, node.height + 1)
+        parent.size += size
+        if height >= parent.height:
+            parent.height = height + 1
         if isinstance(parent.container, MarkedList):
-            parent.container.put(node.value, line)
+            parent.container.put(value, line)
             return
         key, parent.key = parent.key or "", None
         if key in parent.container:
             message = f"key {key!r} is given a second time; the first is on line {parent.container.lines[key]}"
             self.faults.append(Fault(self.path, parent.key_line, message))
         else:
-            parent.container.put(key, node.value, parent.key_line)
+            parent.container.put(key, value, parent.key_line)
 
     def _follow(self, name: str, line: int) -> _Anchored:
         if self._expects_key():
@@ -307,7 +311,7 @@ class _Builder:
             self.faults.append(Fault(self.path, line, f"the tag {name!r} is not supported; write the plain value"))
 
     def _refuse_control(self, text: str, line: int) -> None:
-        found = _CONTROL.search(text)
+        found = None if text.isprintable() else _CONTROL.search(text)
         if found:
             message = f"a text holds the control character U+{ord(found.group()):04X}; every text is one line"
             self.faults.append(Fault(self.path, line, message))

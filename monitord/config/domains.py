@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from monitord.config.faults import shown
 from monitord.pinning.pins import Client, PinSet
-from monitord.pinning.target import DEFAULT_PORT, Target, format_endpoint
+from monitord.pinning.target import DEFAULT_PORT, StagingEndpoint, Target, format_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from monitord.config.environment import Location
     from monitord.config.faults import Findings, Place
-    from monitord.config.reading import DomainFile, Files
-    from monitord.config.schema import DomainEntry, PinSetEntry
+    from monitord.config.pinsetschema import PinSetEntry
+    from monitord.config.reading import DomainFile, Files, Parsed
+    from monitord.config.schema import DomainEntry, MainFile
     from monitord.pinning.pins import Pin
 
+T = TypeVar("T")
 DEFAULT_PINSET = "default"
 _WITHOUT_EXPIRY = (Client.OKHTTP, Client.APPLE, Client.CURL)
 _WANT_TWO = (Client.TRUSTKIT_IOS, Client.TRUSTKIT_ANDROID)
@@ -39,6 +41,7 @@ class Registered:
     targets: list[Target] = field(default_factory=list)
     sources: dict[tuple[str, int], Place] = field(default_factory=dict)
     used_stores: dict[str, Place] = field(default_factory=dict)
+    _same: dict[object, object] = field(default_factory=dict)
 
     def add_all(self, files: Files, findings: Findings) -> None:
         """Add the entries of every file; faults and warnings go to ``findings``."""
@@ -48,28 +51,36 @@ class Registered:
 
     def _add(self, file: DomainFile, index: int, entry: DomainEntry, findings: Findings) -> None:
         at: Location = ("domains", index)
-        endpoint, name = (entry.host, entry.port), format_endpoint(entry.host, entry.port)
+        endpoint = (entry.host, entry.port)
         if endpoint in self.sources:
-            message = f"{name} is registered a second time; the first is at {self.sources[endpoint]}"
+            name, first = format_endpoint(*endpoint), self.sources[endpoint]
+            message = f"{name} is registered a second time; the first is at {first}"
             findings.faults.append(file.fault((*at, "host"), message))
             return
-        self.sources[endpoint] = file.place(*at, "host")
-        trust = self._stores(file, (*at, "trust"), entry.trust) or (self.default_trust,)
+        target = self.target(file, index, entry, findings)
+        self.sources[target.key] = file.place(*at, "host")
+        self.targets.append(target)
+
+    def target(self, file: DomainFile, index: int, entry: DomainEntry, findings: Findings) -> Target:
+        """The target of an entry; faults and warnings go to ``findings``."""
+        at: Location = ("domains", index)
+        name = format_endpoint(entry.host, entry.port)
+        trust = self._shared(self._stores(file, (*at, "trust"), entry.trust) or (self.default_trust,))
         target = Target(
             host=entry.host,
             port=entry.port,
             server_name=entry.server_name,
-            connect_to=tuple(entry.connect_to),
+            connect_to=self._shared(tuple(entry.connect_to)),
             interval=entry.interval or self.interval,
-            labels=entry.labels,
-            pinsets=self._pinsets(file, at, entry, trust, findings),
+            labels=self._labels(entry.labels),
+            pinsets=self._shared(self._pinsets(file, at, entry, trust, findings)),
             trust=trust,
             starttls=entry.starttls,
             proxy=entry.way(),
             client_certificate=entry.client_certificate.value() if entry.client_certificate else None,
             send_server_name=entry.sni,
+            staging=_staging(entry),
         )
-        self.targets.append(target)
         if not target.pinsets:
             message = f"{name} has no pins, so only its chain is judged"
             findings.warnings.append(file.fault((*at, "host"), message))
@@ -79,6 +90,20 @@ class Registered:
         if entry.interval is not None and entry.interval <= self.timeout:
             message = f"the interval of {name} is not longer than the timeout, so rounds may be late"
             findings.warnings.append(file.fault((*at, "interval"), message))
+        return target
+
+    def _shared(self, value: T) -> T:
+        """The first of all values that equal this one: most endpoints differ in little, and there may be very many."""
+        return cast("T", self._same.setdefault(value, value))
+
+    def _labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
+        return cast("Mapping[str, str]", self._same.setdefault(("labels", *sorted(labels.items())), labels))
+
+    def add_pinsets(self, main: Parsed[MainFile], findings: Findings) -> None:
+        """Take in the pin sets that discovered endpoints refer to."""
+        lines: dict[str, int] = {}
+        for number, item in enumerate(main.content.discovery.pinsets):
+            self._take_pinset(main, ("discovery", "pinsets", number), item, lines, findings)
 
     def _pinsets(
         self, file: DomainFile, at: Location, entry: DomainEntry, trust: tuple[str, ...], findings: Findings
@@ -89,22 +114,32 @@ class Registered:
         found: list[PinSet] = []
         lines: dict[str, int] = {}
         for number, item in enumerate(entry.pinsets or ()):
-            here: Location = (*at, "pinsets", number)
-            if item.name in lines:
-                message = (
-                    f"pin set {shown(item.name)} is defined a second time; the first is on line {lines[item.name]}"
-                )
-                findings.faults.append(file.fault((*here, "name"), message))
-            lines.setdefault(item.name, file.place(*here, "name").line)
-            _warn_about_pinset(file, here, item, findings)
-            own = self._stores(file, (*here, "trust"), item.trust)
+            own = self._take_pinset(file, (*at, "pinsets", number), item, lines, findings)
             found.append(_pinset(item, own or trust))
         return tuple(found)
+
+    def _take_pinset(
+        self, file: DomainFile, at: Location, item: PinSetEntry, lines: dict[str, int], findings: Findings
+    ) -> tuple[str, ...]:
+        """Note a pin set among those of its list, whose names are on these ``lines``; the stores that it names."""
+        if item.name in lines:
+            message = f"pin set {shown(item.name)} is defined a second time; the first is on line {lines[item.name]}"
+            findings.faults.append(file.fault((*at, "name"), message))
+        lines.setdefault(item.name, file.place(*at, "name").line)
+        _warn_about_pinset(file, at, item, findings)
+        return self._stores(file, (*at, "trust"), item.trust)
 
     def _stores(self, file: DomainFile, at: Location, names: Sequence[str] | None) -> tuple[str, ...]:
         for name in names or ():
             self.used_stores.setdefault(name, file.place(*at))
         return tuple(names or ())
+
+
+def _staging(entry: DomainEntry) -> StagingEndpoint | None:
+    if entry.staging is None:
+        return None
+    host, port = entry.staging
+    return StagingEndpoint(host, port or entry.port)
 
 
 def _pinset(entry: PinSetEntry, trust: tuple[str, ...]) -> PinSet:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 import idna
 
 from monitord.config.faults import UnfitError
-from monitord.pinning.target import DEFAULT_PORT, ConnectAddress
+from monitord.pinning.target import DEFAULT_PORT, ConnectAddress, format_endpoint
 
 MAX_PORT = 65535
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 # Underscores are no part of host names (RFC 1123) but are in use, and resolvers look them up.
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+_PATTERN = re.compile(r"[a-z0-9_.:*?\[\]-]+")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")  # the interface of a link-local address, as in fe80::1%eth0
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
@@ -45,6 +47,20 @@ def parse_endpoint(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, in
     """Host and port in ``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``. Raises UnfitError."""
     host, port = _split_port(text)
     return parse_host(host), default_port if port is None else port
+
+
+def parse_host_pattern(text: str) -> str:
+    """A host or HOST:PORT in the one form that the rest uses, or a pattern of them with ``*`` and ``?``.
+
+    Raises UnfitError.
+    """
+    if "*" not in text and "?" not in text:
+        host, port = parse_endpoint(text, 0)
+        return format_endpoint(host, port) if port else host
+    pattern = text.lower()
+    if not _PATTERN.fullmatch(pattern):
+        raise UnfitError(text, "is not a pattern of host names; beside * and ? it has what host names have")
+    return pattern
 
 
 def parse_connect_address(text: str) -> ConnectAddress:
@@ -95,6 +111,12 @@ def _split_port(text: str) -> tuple[str, int | None]:
 def _ip_literal(text: str) -> str | None:
     if ":" not in text and not text[-1:].isdecimal():
         return None  # a name; worth a short cut, there are many
+    return _read_ip_literal(text)
+
+
+@lru_cache(maxsize=4096)
+def _read_ip_literal(text: str) -> str | None:
+    """One address often stands for many names."""
     _, percent, zone = text.partition("%")
     if percent and not _ZONE.fullmatch(zone):
         return None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,12 +20,13 @@ from monitord.config.document import Document, MarkedDict, MarkedList, exists, p
 from monitord.config.environment import Location, expand_all
 from monitord.config.faults import Fault, Findings, Place, UnfitError
 from monitord.config.fields import Surroundings, unusable_file
-from monitord.config.schema import IncludedFile, MainFile, Section
+from monitord.config.schema import IncludedFile, MainFile
+from monitord.config.section import Section
 from monitord.config.truststores import BUILT_IN
 from monitord.config.wording import complain, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DEFAULT_TRUST_KEY = "default"
 
@@ -52,6 +55,12 @@ class Parsed(Generic[S]):
 
 
 DomainFile = Parsed[MainFile] | Parsed[IncludedFile]
+Progress = Callable[[int, int], None]
+"""Who is told how many of how many included files have been read."""
+
+
+def nobody(_done: int, _of: int) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +68,29 @@ class Files:
     """The main file and the included ones, in the order read, and what their values could refer to."""
 
     main: Parsed[MainFile]
-    included: tuple[Parsed[IncludedFile], ...]
+    included: Iterable[Parsed[IncludedFile]]
     around: Surroundings
 
     @property
-    def with_domains(self) -> tuple[DomainFile, ...]:
+    def with_domains(self) -> Iterator[DomainFile]:
         """Every file that can register endpoints, the main one first."""
-        return (self.main, *self.included)
+        return chain([self.main], self.included)
 
 
-def read_files(path: Path, environment: Mapping[str, str], findings: Findings, *, without: Iterable[str] = ()) -> Files:
+def read_files(
+    path: Path,
+    environment: Mapping[str, str],
+    findings: Findings,
+    *,
+    without: Iterable[str] = (),
+    one_by_one: bool = False,
+    progress: Progress = nobody,
+) -> Files:
     """The main file at ``path`` and the files it includes; faults go to ``findings``.
 
-    ``without`` are keys of the main file to pass over, whatever is wrong there.
+    ``without`` are keys of the main file to pass over, whatever is wrong there; a dot leads into a mapping.
+    ``one_by_one``: an included file is read when it is come to, and may be gone through once. All at once they take
+    four times the memory of what they say.
     """
     document = read_document(path, regular=False)
     findings.faults += document.faults
@@ -84,11 +103,29 @@ def read_files(path: Path, environment: Mapping[str, str], findings: Findings, *
     stores = root.get("trust")
     named = frozenset(stores if isinstance(stores, MarkedDict) else ()) - {DEFAULT_TRUST_KEY}
     around = Surroundings(path.parent, environment, named.union(BUILT_IN))
-    for key in without:
-        root.pop(key, None)
+    for path_of_keys in without:
+        _leave_out(root, path_of_keys.split("."))
     main = _parse(replace(document, root=root), MainFile, around, findings)
-    included = [_parse_included(read_document(file), around, findings) for file in _included_files(main, findings)]
-    return Files(main, tuple(included), around)
+    paths = list(_included_files(main, findings))
+    included = _read_included(paths, around, findings, progress)
+    return Files(main, included if one_by_one else tuple(included), around)
+
+
+def _read_included(
+    paths: Sequence[Path], around: Surroundings, findings: Findings, progress: Progress
+) -> Iterator[Parsed[IncludedFile]]:
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        yield parse_domains(read_document(path), around, findings)
+    progress(len(paths), len(paths))
+
+
+def _leave_out(root: MarkedDict, keys: list[str]) -> None:
+    above: object = root
+    for key in keys[:-1]:
+        above = above.get(key) if isinstance(above, MarkedDict) else None
+    if isinstance(above, MarkedDict):
+        above.pop(keys[-1], None)
 
 
 def matching_files(main: Path, pattern: str) -> list[Path]:
@@ -114,10 +151,11 @@ def _included_files(main: Parsed[MainFile], findings: Findings) -> Iterator[Path
 
 def parse_included(path: Path, data: bytes, around: Surroundings, findings: Findings) -> Parsed[IncludedFile]:
     """What an included file with these bytes would hold; faults go to ``findings``."""
-    return _parse_included(parse_document(path, data), around, findings)
+    return parse_domains(parse_document(path, data), around, findings)
 
 
-def _parse_included(document: Document, around: Surroundings, findings: Findings) -> Parsed[IncludedFile]:
+def parse_domains(document: Document, around: Surroundings, findings: Findings) -> Parsed[IncludedFile]:
+    """The sound part of a document that holds domains; faults go to ``findings``."""
     findings.faults += document.faults
     root = document.root
     if isinstance(root, MarkedList):
@@ -134,6 +172,7 @@ def _parse_included(document: Document, around: Surroundings, findings: Findings
 
 def _parse(document: Document, schema: type[S], around: Surroundings, findings: Findings) -> Parsed[S]:
     refused: dict[Location, Fault] = {}
+    told: set[Location] = set()
     if document.dollars:
         for location, error in expand_all(document.root, around.environment):
             refused[location] = complain(document, location, error)
@@ -146,13 +185,18 @@ def _parse(document: Document, schema: type[S], around: Surroundings, findings: 
                 refused.setdefault(detail["loc"], explain(document, detail))
         if content is not None and not refused:
             return Parsed(document, content)
-        findings.faults += refused.values()
+        # A key that was taken out for its fault is missing now, where it is required.
+        findings.faults += [fault for location, fault in refused.items() if location not in told]
+        told |= refused.keys()
         _take_out(document.root, refused)
         refused = {}
 
 
 def _take_out(root: MarkedDict, locations: Iterable[Location]) -> None:
-    """Remove the second level that each location lies in: an item of ``domains``, a key of ``web``."""
+    """Remove the second level that each location lies in: an item of ``domains``, a key of ``web``.
+
+    Where a key is missing, the mapping that wants it is removed.
+    """
 
     def index(location: Location) -> int:
         return location[1] if len(location) > 1 and isinstance(location[1], int) else -1
@@ -161,7 +205,7 @@ def _take_out(root: MarkedDict, locations: Iterable[Location]) -> None:
         section = root.get(str(location[0]))
         if isinstance(section, MarkedList) and len(location) > 1:
             section.take_out(index(location))
-        elif isinstance(section, MarkedDict) and len(location) > 1:
-            section.pop(str(location[1]), None)
+        elif isinstance(section, MarkedDict) and len(location) > 1 and str(location[1]) in section:
+            section.pop(str(location[1]))
         else:
             root.pop(str(location[0]), None)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from monitord.config.document import exists, read_capped
 from monitord.config.faults import ConfigurationError, Findings, Place
+from monitord.config.pinsetschema import PinSetEntry
 from monitord.config.reading import Files, matching_files, parse_included, read_files
-from monitord.config.schema import DomainEntry, MainFile, PinSetEntry
+from monitord.config.schema import DomainEntry, MainFile
 from monitord.config.times import format_duration
 from monitord.errors import MonitordError
 from monitord.pinning.target import DEFAULT_PORT, format_endpoint

@@ -6,83 +6,41 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from monitord.config.discoveryschema import DiscoveryEntry
 from monitord.config.faults import UnfitError
 from monitord.config.fields import (
     GIVEN,
-    CaFile,
     ChainFile,
     Connect,
-    Expiry,
     FilePattern,
     Host,
     Labels,
     Listen,
-    MailAddress,
-    Name,
-    Password,
     Pins,
     Port,
     PrivateKeyFile,
     ProxyUrl,
+    Repeat,
     SecretFile,
-    Severities,
-    Share,
-    SigningSecretFile,
+    Staging,
     StoreNames,
     StoreUrl,
     Url,
     duration,
     one_of,
 )
-from monitord.config.receivers import (
-    EmailSettings,
-    Receiver,
-    ReceiverError,
-    SmtpSettings,
-    SmtpTls,
-    WebhookFormat,
-    WebhookSettings,
-)
-from monitord.config.settings import AlertSettings, ProbeSettings, WebSettings
-from monitord.pinning.pins import Client
+from monitord.config.maintenanceschema import MaintenanceEntry
+from monitord.config.pinsetschema import PinSetEntry
+from monitord.config.receivers import WebhookSettings
+from monitord.config.receiverschema import ReceiverEntry
+from monitord.config.section import Section
+from monitord.config.settings import AlertSettings, HeartbeatSettings, ProbeScope, ProbeSettings, WebSettings
+from monitord.config.signalschema import SignalsEntry
 from monitord.pinning.target import DEFAULT_INTERVAL, DEFAULT_PORT, ClientCertificate, Proxy, StartTls
 
 _ALERTS, _PROBING, _WEB = AlertSettings(), ProbeSettings(), WebSettings()  # the defaults
-_SMTP_PORTS = {SmtpTls.STARTTLS: 587, SmtpTls.IMPLICIT: 465, SmtpTls.NONE: 25}
-
-
-class Section(BaseModel):
-    """A mapping of the file. Nothing is converted in silence and no key is passed over."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class PinSetEntry(Section):
-    """An item of ``pinsets:``."""
-
-    name: Name
-    client: Annotated[Client, one_of(Client, "domains.pinsets.client")] = Client.GENERIC
-    pins: Annotated[Pins | None, GIVEN] = None
-    leaf_pins: Annotated[Pins | None, GIVEN] = None
-    ca_pins: Annotated[Pins | None, GIVEN] = None
-    trust: Annotated[StoreNames | None, GIVEN] = None
-    expires: Annotated[Expiry | None, GIVEN] = None
-    share: Annotated[Share | None, GIVEN] = None
-
-    @model_validator(mode="after")
-    def _refuse_lists_that_the_client_has_not(self) -> PinSetEntry:
-        lists = self.leaf_pins is not None or self.ca_pins is not None
-        if not lists and self.pins is None:
-            raise UnfitError(self, "", "a pin set needs pins" + (", leaf_pins or ca_pins" if self._is_apple else ""))
-        if lists and not self._is_apple:
-            raise UnfitError(self, "", f"leaf_pins and ca_pins are for client apple; {self.client} has one list: pins")
-        return self
-
-    @property
-    def _is_apple(self) -> bool:
-        return self.client is Client.APPLE
 
 
 class ClientCertificateEntry(Section):
@@ -110,7 +68,7 @@ class DomainEntry(Section):
     port: Port = DEFAULT_PORT
     server_name: Annotated[Host | None, GIVEN] = None
     sni: bool = True
-    connect_to: list[Connect] = []
+    connect_to: list[Connect] = Field(default_factory=list)
     starttls: Annotated[StartTls | None, one_of(StartTls, "domains.starttls")] = None
     proxy: Annotated[ProxyUrl | None, GIVEN] = None
     proxy_password_file: Annotated[SecretFile | None, GIVEN] = None
@@ -120,6 +78,7 @@ class DomainEntry(Section):
     pins: Annotated[Pins | None, GIVEN] = None
     pinsets: Annotated[list[PinSetEntry] | None, GIVEN] = None
     trust: Annotated[StoreNames | None, GIVEN] = None
+    staging: Annotated[Staging | None, GIVEN] = None
 
     @model_validator(mode="after")
     def _refuse_both(self) -> DomainEntry:
@@ -146,100 +105,34 @@ class DomainEntry(Section):
         return replace(self.proxy, password=self.proxy_password_file.reveal())
 
 
-class SmtpEntry(Section):
-    """``smtp:`` of a mail receiver. The port defaults to what ``tls`` uses: 587, 465 or 25."""
-
-    host: Host
-    port: Annotated[Port | None, GIVEN] = None
-    tls: Annotated[SmtpTls, one_of(SmtpTls, "receivers.email.smtp.tls")] = SmtpTls.STARTTLS
-    username: Annotated[Name | None, GIVEN] = None
-    password_file: Annotated[SecretFile | None, GIVEN] = None
-    password: Annotated[Password | None, GIVEN] = None
-    ca_file: Annotated[CaFile | None, GIVEN] = None
-    timeout: Annotated[timedelta, duration("1s", "60s")] = timedelta(seconds=30)
-
-    @model_validator(mode="after")
-    def _refuse_what_cannot_work(self) -> SmtpEntry:
-        if self.password is not None and self.password_file is not None:
-            raise UnfitError(self, "", "password and password_file exclude each other; keep password_file")
-        try:
-            self.settings()
-        except ReceiverError as error:
-            raise UnfitError(self, "", str(error)) from error
-        return self
-
-    def settings(self) -> SmtpSettings:
-        """The mail server as a value."""
-        return SmtpSettings(
-            host=self.host,
-            port=self.port or _SMTP_PORTS[self.tls],
-            tls=self.tls,
-            username=self.username,
-            password=self.password or self.password_file,
-            timeout=self.timeout.total_seconds(),
-            ca_file=self.ca_file,
-        )
-
-
-class EmailEntry(Section):
-    """``email:`` of a receiver."""
-
-    to: Annotated[list[MailAddress], Field(min_length=1)]
-    sender: Annotated[MailAddress, Field(alias="from")]
-    smtp: SmtpEntry
-
-
-class WebhookEntry(Section):
-    """``webhook:`` of a receiver."""
-
-    url: Url
-    format: Annotated[WebhookFormat, one_of(WebhookFormat, "receivers.webhook.format")] = WebhookFormat.STANDARD
-    secret_file: Annotated[SigningSecretFile | None, GIVEN] = None
-    timeout: Annotated[timedelta, duration("1s", "60s")] = timedelta(seconds=30)
-
-
-class ReceiverEntry(Section):
-    """An item of ``receivers:``."""
-
-    name: Name
-    email: Annotated[EmailEntry | None, GIVEN] = None
-    webhook: Annotated[WebhookEntry | None, GIVEN] = None
-    severities: Annotated[Severities | None, GIVEN] = None
-    match: Labels = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _refuse_what_cannot_work(self) -> ReceiverEntry:
-        try:
-            self.receiver()
-        except ReceiverError as error:
-            raise UnfitError(self, "", str(error)) from error
-        return self
-
-    def receiver(self) -> Receiver:
-        """The receiver as a value."""
-        email, webhook = self.email, self.webhook
-        return Receiver(
-            name=self.name,
-            email=EmailSettings(tuple(email.to), email.sender, email.smtp.settings()) if email else None,
-            webhook=WebhookSettings(webhook.url, webhook.format, webhook.secret_file, webhook.timeout.total_seconds())
-            if webhook
-            else None,
-            severities=None if self.severities is None else frozenset(self.severities),
-            match=self.match,
-        )
-
-
 class AlertsEntry(Section):
     """``alerts:``."""
 
-    repeat: Annotated[timedelta, duration("5s", "365d")] = _ALERTS.repeat
+    repeat: Repeat = _ALERTS.repeat
     resolved: bool = _ALERTS.resolved
+    group_wait: Annotated[timedelta, duration("0s", "5m")] = _ALERTS.group_wait
+    group_interval: Annotated[timedelta, duration("0s", "1h")] = _ALERTS.group_interval
+
+
+class HeartbeatEntry(Section):
+    """``heartbeat:``."""
+
+    url: Url
+    every: Annotated[timedelta, duration("10s", "1d")] = timedelta(minutes=5)
+    timeout: Annotated[timedelta, duration("1s", "1m")] = timedelta(seconds=10)
+
+    def settings(self) -> HeartbeatSettings:
+        """As a value."""
+        return HeartbeatSettings(WebhookSettings(self.url, timeout=self.timeout.total_seconds()), self.every)
 
 
 class WebEntry(Section):
     """``web:``."""
 
     listen: Listen = (_WEB.host, _WEB.port)
+    config_file: Annotated[FilePattern | None, GIVEN] = None
+    probe: Annotated[ProbeScope, one_of(ProbeScope, "web.probe")] = _WEB.probe
+    reload: bool = _WEB.reload
 
 
 class ProbingEntry(Section):
@@ -247,6 +140,10 @@ class ProbingEntry(Section):
 
     max_addresses: Annotated[int, Field(ge=1, le=1000)] = _PROBING.max_addresses
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = _PROBING.concurrency
+    hurried_interval: Annotated[timedelta, duration("1s", "1h")] = _PROBING.hurried_interval
+    hurried_limit: Annotated[int, Field(ge=0, le=10_000)] = _PROBING.hurried_limit
+    per_address: Annotated[int, Field(ge=1, le=10_000)] = _PROBING.per_address
+    per_network: Annotated[int, Field(ge=1, le=10_000)] = _PROBING.per_network
 
 
 class MainFile(Section):
@@ -258,17 +155,21 @@ class MainFile(Section):
     horizon: Annotated[timedelta, duration("0s", "3650d")] = timedelta(days=30)
     confirm: Annotated[int, Field(ge=1, le=10)] = 2
     failures: Annotated[int, Field(ge=1, le=1000)] = 3
-    trust: dict[str, FilePattern] = {}
-    domains: list[DomainEntry] = []
-    include: list[FilePattern] = []
-    receivers: list[ReceiverEntry] = []
+    trust: dict[str, FilePattern] = Field(default_factory=dict)
+    domains: list[DomainEntry] = Field(default_factory=list)
+    include: list[FilePattern] = Field(default_factory=list)
+    receivers: list[ReceiverEntry] = Field(default_factory=list)
     alerts: AlertsEntry = AlertsEntry()
+    maintenance: list[MaintenanceEntry] = Field(default_factory=list)
     store: Annotated[StoreUrl | None, GIVEN] = None
     web: WebEntry = WebEntry()
     probing: ProbingEntry = ProbingEntry()
+    signals: SignalsEntry = SignalsEntry()
+    discovery: DiscoveryEntry = DiscoveryEntry()
+    heartbeat: Annotated[HeartbeatEntry | None, GIVEN] = None
 
 
 class IncludedFile(Section):
     """A file named by ``include:``; a bare list stands for ``domains:``."""
 
-    domains: list[DomainEntry] = []
+    domains: list[DomainEntry] = Field(default_factory=list)

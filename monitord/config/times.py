@@ -10,6 +10,7 @@ from monitord.config.faults import UnfitError
 _UNITS = ("w", "d", "h", "m", "s", "ms")
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit in _UNITS))
 _SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+_TIME_OF_DAY = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9990
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(?P<zone>\S+)?")
@@ -40,6 +41,14 @@ def format_duration(duration: timedelta) -> str:
         number, rest = divmod(rest, size)
         parts += [f"{number}{unit}"] * bool(number)
     return "".join(parts) or "0s"
+
+
+def parse_time_of_day(text: str) -> timedelta:
+    """How long after midnight a time such as ``08:00`` is. Raises UnfitError for anything else."""
+    match = _TIME_OF_DAY.fullmatch(text)
+    if match is None:
+        raise UnfitError(text, "is not a time of the day; write it like 08:00")
+    return timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
 
 
 def parse_time(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from monitord.pinning.trust import TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from monitord.pinning.trust import Distrust
 
 MOZILLA, SYSTEM = "mozilla", "system"
 BUILT_IN = (MOZILLA, SYSTEM)
@@ -84,6 +87,28 @@ class TrustStoreReader:
         if digest not in self._parsed:
             self._parsed[digest] = _parse(data)
         return self._parsed[digest]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSources:
+    """Where the trust stores in use come from: ``paths`` has a file or directory, None for those of BUILT_IN.
+
+    ``distrusts`` are the rules that the clients with a store follow, by the name of the store.
+    """
+
+    paths: Mapping[str, Path | None] = field(default_factory=dict)
+    distrusts: Mapping[str, Mapping[bytes, Distrust]] = field(default_factory=dict)
+
+    def read(self, name: str, reader: TrustStoreReader) -> tuple[TrustStore, tuple[str, ...]]:
+        """A store as it is now, and what ``reader`` left out of it. Raises TrustStoreError."""
+        store, notes = reader.read(name, self.paths[name])
+        rules = self.distrusts.get(name)
+        return (store.distrusting(rules) if rules else store), notes
+
+    def read_all(self, environment: Mapping[str, str]) -> dict[str, TrustStore]:
+        """Every store as it is now; ``environment`` is as for the reader. Raises TrustStoreError."""
+        reader = TrustStoreReader(environment)
+        return {name: self.read(name, reader)[0] for name in self.paths}
 
 
 def _files(path: Path) -> list[Path]:

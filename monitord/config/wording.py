@@ -8,17 +8,32 @@ from typing import TYPE_CHECKING, Any, get_args
 from monitord.config.environment import Expanded, Location
 from monitord.config.faults import Fault, UnfitError, shown
 from monitord.config.later import NOT_YET, REFUSAL
-from monitord.config.schema import MainFile, Section
+from monitord.config.schema import MainFile
+from monitord.config.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pydantic_core import ErrorDetails
 
     from monitord.config.document import Document
 
 # What may hold a credential.
-_UNSHOWN = frozenset({"domains.proxy", "receivers.email.smtp.password", "receivers.webhook.url", "store"})
+_UNSHOWN = frozenset(
+    {
+        "discovery.http_sd",
+        "discovery.http_sd.url",
+        "domains.proxy",
+        "receivers.email.smtp.password",
+        "receivers.webhook.url",
+        "signals.ari.directories",
+        "signals.ct.log_list",
+        "signals.ct.logs.url",
+        "signals.ct.search.url",
+        "store",
+    }
+)
+_UNSHOWN_HEADERS = "receivers.webhook.headers."
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -63,7 +78,7 @@ def _complaint(location: Location, value: object, error: UnfitError) -> str:
         return f"{where(location[:-2])}: {error}"
     if error.whole and not isinstance(value, Expanded):
         return error.whole
-    if _path(location) in _UNSHOWN or value in ([], {}):
+    if _path(location) in _UNSHOWN or _path(location).startswith(_UNSHOWN_HEADERS) or value in ([], {}):
         return f"{where(location)} {error.complaint}"
     colon = ":" if isinstance(location[-1], int) else ""
     quoted = shown(value.written if isinstance(value, Expanded) else value)
@@ -88,9 +103,13 @@ def _unknown_key(location: Location, path: str) -> str:
     key = str(location[-1])
     if path in NOT_YET:
         return f"the key {key!r} {REFUSAL}"
+    return unknown_key(key, _KNOWN_KEYS.get(path.rpartition(".")[0], frozenset()))
+
+
+def unknown_key(key: str, known: Collection[str]) -> str:
+    """What to say of a key that is none of those known here."""
     if key == "<<":
         return "merge keys (<<) are not supported; write the keys out"
-    known = _KNOWN_KEYS.get(path.rpartition(".")[0], frozenset())
     near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
     if near:
         return f"unknown key {shown(key)}; did you mean {near[0]!r}?"
@@ -117,15 +136,16 @@ def _known_keys(section: type[Section], path: str = "") -> Iterator[tuple[str, f
     fields = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
     yield path, frozenset(fields)
     for name, annotation in fields.items():
-        for nested in _sections_in(annotation):
+        for nested in sections_in(annotation):
             yield from _known_keys(nested, f"{path}.{name}" if path else name)
 
 
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:  # noqa: ANN401 - a type expression
+def sections_in(annotation: Any) -> Iterator[type[Section]]:  # noqa: ANN401 - a type expression
+    """The sections that a type expression names."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):
-        yield from _sections_in(argument)
+        yield from sections_in(argument)
 
 
 _KNOWN_KEYS = dict(_known_keys(MainFile))

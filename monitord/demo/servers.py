@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from monitord.pki import Issued
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _HANDSHAKE_SECONDS = 5.0
 
 
@@ -31,10 +31,11 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-class _Running:
+class Running:
     """A server in a thread, for as long as its ``with`` block lasts."""
 
     def __init__(self, server: socketserver.TCPServer) -> None:
+        """Run this server."""
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -44,16 +45,18 @@ class _Running:
         return int(self._server.socket.getsockname()[1])
 
     def __enter__(self) -> Self:
+        """Start it."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop it."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
-class TlsServer(_Running):
+class TlsServer(Running):
     """Presents a certificate and whatever stands behind it; ``serve`` swaps both between two connections."""
 
     def __init__(self, *chain: Issued) -> None:
@@ -67,7 +70,7 @@ class TlsServer(_Running):
                 with contextlib.suppress(OSError), owner._context.wrap_socket(self.request, server_side=True) as tls:
                     tls.recv(1)
 
-        super().__init__(_Server((_LOOPBACK, 0), Handler))
+        super().__init__(_Server((LOOPBACK, 0), Handler))
 
     def serve(self, *chain: Issued) -> None:
         """Present this chain from the next connection on."""
@@ -84,7 +87,7 @@ class TlsServer(_Running):
         return context
 
 
-class WebhookSink(_Running):
+class WebhookSink(Running):
     """Takes webhooks: ``received`` yields (headers, body as sent) in the order of arrival."""
 
     def __init__(self) -> None:
@@ -102,7 +105,7 @@ class WebhookSink(_Running):
             def log_message(self, *_: object) -> None:
                 """Keep the story's output readable."""
 
-        super().__init__(ThreadingHTTPServer((_LOOPBACK, 0), Handler))
+        super().__init__(ThreadingHTTPServer((LOOPBACK, 0), Handler))
 
     def next_event(self, seconds: float) -> tuple[dict[str, str], bytes, dict[str, Any]]:
         """The next webhook: headers, raw body, parsed body. Raises queue.Empty if none comes in time."""
@@ -110,7 +113,7 @@ class WebhookSink(_Running):
         return headers, body, json.loads(body)
 
 
-class MailSink(_Running):
+class MailSink(Running):
     """Takes mail by SMTP (RFC 5321, the few commands a client needs): ``received`` yields whole messages."""
 
     _ANSWERS: ClassVar[dict[str, str]] = {
@@ -145,4 +148,4 @@ class MailSink(_Running):
                     else:
                         say(answers.get(verb, "502 not known"))
 
-        super().__init__(_Server((_LOOPBACK, 0), Handler))
+        super().__init__(_Server((LOOPBACK, 0), Handler))

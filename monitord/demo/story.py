@@ -1,4 +1,6 @@
-"""The story of the demo: all is well, a certificate gets a key that no app knows, people are told, pins follow.
+"""The story of the demo: a certificate with a key that no app knows is logged, is served, and the pins follow.
+
+People are told before the apps fail, when they fail, and when they work again.
 
 Every step is seen from outside, as a user sees it: by the daemon's metrics, by the mail and the webhook that arrive, by
 the exit codes of the same commands that a user types. The demo succeeds only if every step was observed.
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from monitord import pki
+from monitord.demo.log import LogServer
 from monitord.demo.servers import MailSink, TlsServer, WebhookSink
 from monitord.errors import MonitordError
 
@@ -41,6 +44,7 @@ STEADY_HOST = "shop.demo.example"
 _PATIENCE_SECONDS = 40.0
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30.0
+_STEPS = 8
 _CONFIGURATION = """\
 # What the demo runs on: short intervals, everything on loopback.
 interval: 5s
@@ -55,6 +59,9 @@ receivers:
     email: {{to: [ops@demo.example], from: monitord@demo.example, smtp: {{host: 127.0.0.1, port: {mail}, tls: none}}}}
   - name: hook
     webhook: {{url: "http://127.0.0.1:{hook}/alerts", format: standard, secret_file: webhook-secret}}
+signals:
+  ari: {{public: false}}
+  ct: {{every: 5s, logs: [{{name: Demo Log, url: "http://127.0.0.1:{log}/", key: "{log_key}"}}]}}
 store: sqlite:///{directory}/monitord.db
 web: {{listen: "127.0.0.1:0"}}
 """
@@ -65,6 +72,7 @@ domains:
     connect_to: ["127.0.0.1:{port}"]  # in the demo; elsewhere DNS says where
     pins:
       - "{pin}"  # {role}
+      - "{spare}"  # a spare key, kept in a safe
 """
 
 
@@ -79,11 +87,9 @@ def run(say: Callable[[str], None]) -> None:
         _Story(directory, stack, say).play()
 
 
-def _leaf(host: str, issuer: pki.Issued) -> pki.Issued:
+def _leaf(host: str, issuer: pki.Issued, age: timedelta = timedelta(days=10)) -> pki.Issued:
     now = datetime.now(UTC)
-    return pki.issue(
-        host, issuer=issuer, names=[host], not_before=now - timedelta(days=30), not_after=now + timedelta(days=60)
-    )
+    return pki.issue(host, issuer=issuer, names=[host], not_before=now - age, not_after=now - age + timedelta(days=90))
 
 
 class _Story:
@@ -100,42 +106,58 @@ class _Story:
         self._register()
         self._start_daemon()
         self._all_is_well()
+        self._log_certificate()
         self._rotate()
-        self._hear("firing")
+        self._next("The alert arrives by mail and by webhook: what was predicted has come true.")
+        self._hear("pin_mismatch.firing", "pin_mismatch_predicted.resolved")
+        lead = self._heard["pin_mismatch.firing"] - self._heard["pin_mismatch_predicted.firing"]
+        self._say(f"      It was told {lead.total_seconds():.0f} seconds before it happened. The story is in a hurry:")
+        self._say("      a certificate that was logged is usually served hours to weeks later.")
         self._update_pins()
-        self._hear("resolved")
+        self._next("The all clear arrives by mail and by webhook.")
+        self._hear("pin_mismatch.resolved")
         self._nothing_more()
         self._stop_daemon()
         self._say("\nEvery step was observed. Everything that was started is stopped, and its files are removed.")
 
     def _next(self, title: str) -> None:
         self._step += 1
-        self._say(f"\n[{self._step}/7] {title}")
+        self._say(f"\n[{self._step}/{_STEPS}] {title}")
 
     def _build(self) -> None:
         self._root = pki.issue("Demo Root")
         self._intermediate = pki.issue("Demo Intermediate", issuer=self._root)
-        self._leaf, self._renewed = _leaf(HOST, self._intermediate), _leaf(HOST, self._intermediate)
+        self._leaf, self._renewed = _leaf(HOST, self._intermediate), _leaf(HOST, self._intermediate, timedelta())
+        self._spare = pki.issue("Spare")
         steady = _leaf(STEADY_HOST, self._intermediate)
         self._api = self._stack.enter_context(TlsServer(self._leaf, self._intermediate))
         self._shop = self._stack.enter_context(TlsServer(steady, self._intermediate))
         self._mail = self._stack.enter_context(MailSink())
         self._hook = self._stack.enter_context(WebhookSink())
+        self._ct_log = self._stack.enter_context(LogServer())
+        self._heard: dict[str, datetime] = {}
         (self._directory / "domains.d").mkdir()
         (self._directory / "root.pem").write_bytes(self._root.pem)
         (self._directory / "webhook-secret").write_text("whsec_" + base64.b64encode(self._secret).decode())
         self._config.write_text(
-            _CONFIGURATION.format(mail=self._mail.port, hook=self._hook.port, directory=self._directory)
+            _CONFIGURATION.format(
+                mail=self._mail.port,
+                hook=self._hook.port,
+                log=self._ct_log.port,
+                log_key=self._ct_log.key,
+                directory=self._directory,
+            )
         )
 
     def _register(self) -> None:
-        self._next("Two API endpoints are registered, each with the pin that its app was shipped with.")
+        self._next("Two API endpoints are registered, each with the pins that its app was shipped with.")
         self._write_registration(HOST, self._api.port, self._leaf, "its leaf")
         self._write_registration(STEADY_HOST, self._shop.port, self._root, "its root, which no server presents")
         self._monitord("check")
 
     def _write_registration(self, host: str, port: int, pinned: pki.Issued, role: str) -> None:
-        text = _REGISTRATION.format(host=host, port=port, pin=pinned.certificate.pin, role=role)
+        pin, spare = pinned.certificate.pin, self._spare.certificate.pin
+        text = _REGISTRATION.format(host=host, port=port, pin=pin, role=role, spare=spare)
         (self._directory / "domains.d" / f"{host}.yaml").write_text(text)
         self._say(f"      domains.d/{host}.yaml")
         self._quote(text)
@@ -157,28 +179,39 @@ class _Story:
             self._wait(f"{host} is ok", lambda host=host: self._pin_match(host) == 1)  # type: ignore[misc]
         self._say(f"      monitord_pin_match is 1 for {HOST} (its leaf is pinned)")
         self._say(f"      monitord_pin_match is 1 for {STEADY_HOST} (its root is pinned, which no server presents)")
+        asked = 'monitord_signal_last_success_timestamp_seconds{source="ct_log"}'
+        self._wait("the log of Certificate Transparency was read", lambda: asked in (self._get("/metrics") or ""))
+
+    def _log_certificate(self) -> None:
+        self._next(f"A CA logs a new certificate for {HOST} in Certificate Transparency: the apps do not know its key.")
+        self._ct_log.add(self._renewed, self._intermediate)
+        self._hear("pin_mismatch_predicted.firing")
+        self._monitord("forecast", HOST, expect=2)
 
     def _rotate(self) -> None:
-        self._next(f"The certificate of {HOST} is renewed with a key that no installed app knows.")
+        self._next("Nobody acts: the new certificate is served.")
         self._api.serve(self._renewed, self._intermediate)
         self._wait("the mismatch shows in the metrics", lambda: self._pin_match(HOST) == 0)
         self._say("      monitord_pin_match is 0: seen, probed again at once and confirmed.")
         self._monitord("check", HOST, expect=2)
 
-    def _hear(self, state: str) -> None:
-        self._next(f"The {'alert' if state == 'firing' else 'all clear'} arrives by mail and by webhook.")
-        wanted = f"pin_mismatch.{state}"
-        mail = self._next_mail()
-        if mail["X-Monitord-Event"] != wanted:
-            self._fail(f"a mail of {wanted} was expected and {mail['X-Monitord-Event']} came")
-        body = mail.get_body(("plain",))
-        text = body.get_content() if body else ""
-        self._quote(f"Subject: {mail['Subject']}\n\n{text}")
-        headers, raw, event = self._next_webhook()
-        if event["type"] != wanted or event["data"]["host"] != HOST:
-            self._fail(f"a webhook of {wanted} was expected and {event['type']} came")
-        self._verify_signature(headers, raw)
-        self._say(f"      Webhook {headers['webhook-id']}: {event['type']}, signature verified.")
+    def _hear(self, *wanted: str) -> None:
+        """Take the mails and webhooks of these events, in any order: each of them once by each way, and no other."""
+        mails = {mail["X-Monitord-Event"]: mail for mail in (self._next_mail() for _ in wanted)}
+        if mails.keys() != set(wanted):
+            self._fail(f"mails of {' and '.join(wanted)} were expected and {' and '.join(mails)} came")
+        for kind in wanted:
+            body = mails[kind].get_body(("plain",))
+            text = body.get_content() if body else ""
+            self._quote(f"Subject: {mails[kind]['Subject']}\n\n{text}")
+        for _ in wanted:
+            headers, raw, event = self._next_webhook()
+            kind = event["type"]
+            if kind not in wanted or event["data"]["host"] != HOST:
+                self._fail(f"a webhook of {' or '.join(wanted)} was expected and {kind} came")
+            self._verify_signature(headers, raw)
+            self._heard[kind] = datetime.fromisoformat(event["timestamp"])
+            self._say(f"      Webhook {headers['webhook-id']}: {kind}, signature verified.")
 
     def _update_pins(self) -> None:
         self._next("An app release with the new pin is out: the pin is added, and the daemon reloads by itself.")
@@ -189,8 +222,8 @@ class _Story:
     def _nothing_more(self) -> None:
         self._next("Nothing else was sent.")
         if not self._mail.received.empty() or not self._hook.received.empty():
-            self._fail("more messages came than the two that were due")
-        self._say("      One alert and one all clear by each way.")
+            self._fail("more messages came than those that were due")
+        self._say("      A prediction and its end, an alert and its all clear, each once by each way.")
 
     def _stop_daemon(self) -> None:
         self._daemon.send_signal(signal.SIGTERM)

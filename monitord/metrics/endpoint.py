@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitord.metrics.families import ENDPOINT
+from monitord.pinning.prediction import ALERT_CONFIDENCE
+from monitord.pinning.printable import printable
 from monitord.pinning.report import roles
 from monitord.pinning.verdict import Verdict
 
@@ -39,6 +41,15 @@ class PinsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FailurePredicted:
+    """A likely failure of one pin set for one cause; ``at`` is the Unix time from which on it may come."""
+
+    pinset: str
+    cause: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateSeen:
     """One certificate of the last round in one role, ready to be shown. ``not_after`` is a Unix time."""
 
@@ -56,15 +67,24 @@ class Round:
     success: bool | None
     pins: tuple[PinsSeen, ...]
     certificates: tuple[CertificateSeen, ...]
+    predicted: tuple[FailurePredicted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A registered endpoint, how many rounds it had, and what the last one told."""
+    """A registered endpoint, how many rounds it had, and what the last one told, by those ``verdicts``."""
 
     target: Target
     rounds: int = 0
     latest: Round | None = None
+    verdicts: tuple[PinSetVerdict, ...] | None = None
+
+    def again(self, outcome: Outcome) -> Watched | None:
+        """The endpoint after a round that another one stood for, which saw the same; None where it has to be told."""
+        if self.latest is None or outcome.verdicts is not self.verdicts or outcome.target is not self.target:
+            return None
+        latest = replace(self.latest, at=outcome.at.timestamp(), duration=outcome.duration)
+        return Watched(self.target, self.rounds + 1, latest, self.verdicts)
 
     def retargeted(self, target: Target) -> Watched:
         """The same endpoint as now configured; where its pins or trust differ, nothing is known about them yet."""
@@ -74,8 +94,8 @@ class Watched:
             self.target.trust,
             self.target.name,
         ):
-            latest = replace(latest, pins=())
-        return Watched(target, self.rounds, latest)
+            latest = replace(latest, pins=(), predicted=())
+        return Watched(target, self.rounds, latest, self.verdicts)
 
 
 def summarize(outcome: Outcome) -> Round:
@@ -86,13 +106,15 @@ def summarize(outcome: Outcome) -> Round:
         success=_success(outcome.observations),
         pins=tuple({verdict.pinset.name: _pins(verdict) for verdict in outcome.verdicts}.values()),
         certificates=_certificates(outcome),
+        predicted=_predicted(outcome),
     )
 
 
 def series(watched: Watched) -> Iterator[Series]:
     """The series of an endpoint but for its own labels: family, label values, value."""
     endpoint = (watched.target.host, str(watched.target.port))
-    yield "probes", endpoint, watched.rounds
+    yield from round_series(watched)
+    yield "probe_interval_seconds", endpoint, watched.target.interval.total_seconds()
     for pinset in {pinset.name: pinset for pinset in watched.target.pinsets}.values():
         if pinset.expires is not None:
             name = (*endpoint, label_value(pinset.name))
@@ -100,12 +122,12 @@ def series(watched: Watched) -> Iterator[Series]:
     latest = watched.latest
     if latest is None:
         return
-    yield "probe_last_timestamp_seconds", endpoint, latest.at
-    yield "probe_duration_seconds", endpoint, latest.duration
     if latest.success is not None:
         yield "probe_success", endpoint, float(latest.success)
     for pins in latest.pins:
         yield from _pin_series((*endpoint, label_value(pins.pinset)), pins)
+    for one in latest.predicted:
+        yield "pin_predicted_failure_timestamp_seconds", (*endpoint, label_value(one.pinset), one.cause), one.at
     earliest: dict[str, float] = {}
     for certificate in latest.certificates:
         role, not_after = certificate.role, certificate.not_after
@@ -113,6 +135,15 @@ def series(watched: Watched) -> Iterator[Series]:
         yield "certificate_info", (*endpoint, role, *certificate.description), 1.0
     for role, not_after in earliest.items():
         yield "certificate_not_after_timestamp_seconds", (*endpoint, role), not_after
+
+
+def round_series(watched: Watched) -> Iterator[Series]:
+    """The series that change with each round, whatever it saw."""
+    endpoint = (watched.target.host, str(watched.target.port))
+    yield "probes", endpoint, watched.rounds
+    if watched.latest is not None:
+        yield "probe_last_timestamp_seconds", endpoint, watched.latest.at
+        yield "probe_duration_seconds", endpoint, watched.latest.duration
 
 
 def endpoint_labels(target: Target) -> dict[str, str]:
@@ -131,8 +162,7 @@ def endpoint_labels(target: Target) -> dict[str, str]:
 
 def label_value(text: str, longest: int = _LONGEST_VALUE) -> str:
     """A text as a label's value: every control character escaped, cut to ``longest`` characters."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    text = printable(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -164,6 +194,16 @@ def _pin_series(name: tuple[str, str, str], pins: PinsSeen) -> Iterator[Series]:
         yield "pinset_live_pins", name, pins.live
     if pins.backup is not None:
         yield "pinset_backup_pins", name, pins.backup
+
+
+def _predicted(outcome: Outcome) -> tuple[FailurePredicted, ...]:
+    """The earliest of each pin set and cause: a series has one value."""
+    earliest: dict[tuple[str, str], float] = {}
+    for one in outcome.predictions:
+        if one.confidence >= ALERT_CONFIDENCE:
+            key, at = (one.pinset, one.cause.value), one.at.timestamp()
+            earliest[key] = min(at, earliest.get(key, at))
+    return tuple(FailurePredicted(pinset, cause, at) for (pinset, cause), at in earliest.items())
 
 
 def _certificates(outcome: Outcome) -> tuple[CertificateSeen, ...]:

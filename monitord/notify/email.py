@@ -13,7 +13,8 @@ import aiosmtplib
 from monitord.config.receivers import SmtpTls, parse_mail_address
 from monitord.notify.fault import DeliveryError, DeliveryFault, Receipt
 from monitord.notify.message import write_mail
-from monitord.notify.wording import plain
+from monitord.notify.plain import plain
+from monitord.notify.trust import CaFileError, ServerTrust
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +41,7 @@ class MailSender:
         """A sender for these settings."""
         self._settings = settings
         self._smtp = settings.smtp
-        self._tls: ssl.SSLContext | None = None
+        self._trust = ServerTrust(settings.smtp.ca_file)
 
     async def send(self, delivery: Delivery, now: datetime) -> Receipt:
         """Hand the mail to the server; ``now`` is the time of the attempt. Raises DeliveryError.
@@ -132,16 +133,10 @@ class MailSender:
         )
 
     def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            context = ssl.create_default_context()
-            if self._smtp.ca_file is not None:
-                try:
-                    context.load_verify_locations(self._smtp.ca_file)
-                except OSError as error:
-                    cause = f"cannot be verified: ca_file {self._smtp.ca_file}: {error.strerror or error}"
-                    raise DeliveryError(DeliveryFault.TLS, self._sentence(cause)) from None
-            self._tls = context
-        return self._tls
+        try:
+            return self._trust.context()
+        except CaFileError as error:
+            raise DeliveryError(DeliveryFault.TLS, self._sentence(f"cannot be verified: {error}")) from None
 
     def _sentence(self, cause: str) -> str:
         """One sentence about the server that holds the password in no case, even if the server echoed it."""

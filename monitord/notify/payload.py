@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 20_000
 _CUTTABLE_LISTS = ("observations", "path", "new_pins", "chain", "matched", "pins")  # the most dispensable first
+_LARGEST_GROUP = 10_000
 _LONGEST_NESTED_TEXT = 300
 _LONGEST_TEXT = 600
 _NOTE_BYTES = 40  # what an entry of "omitted" takes
@@ -18,19 +19,25 @@ _NOTE_BYTES = 40  # what an entry of "omitted" takes
 def write_payload(body: Mapping[str, Any]) -> bytes:
     """The event as compact ASCII JSON with sorted keys, of less than 20,000 bytes.
 
-    An event that is too large is made to fit in this order, and only as far as needed: texts inside its lists are
-    cut to 300 bytes; lists lose entries from their end (observations, path, new_pins, chain, matched, pins); its
-    own texts are cut to 600 bytes; labels go. ``data.omitted`` then says how many entries each list has lost.
+    An event that is too large is made to fit in this order, and only as far as needed: a list of endpoints hit by one
+    cause (grouped) is cut to 10,000 bytes; texts inside its lists are cut to 300 bytes; lists lose entries from their
+    end (observations, path, new_pins, chain, matched, pins); its own texts are cut to 600 bytes; labels go.
+    ``data.omitted`` then says how many entries each list has lost.
     """
     written = _encode(body)
     if len(written) < SIZE_LIMIT:
         return written
     data = dict(body["data"])
-    lists = [name for name in _CUTTABLE_LISTS if data.get(name)]
+    lists = [name for name in ("grouped", *_CUTTABLE_LISTS) if data.get(name)]
     data |= {name: _shorten(data[name], _LONGEST_NESTED_TEXT) for name in lists}
     data["omitted"] = {}
     for name in lists:
-        excess = len(_encode({**body, "data": data})) + _NOTE_BYTES - SIZE_LIMIT
+        written = _encode({**body, "data": data})
+        if len(written) < SIZE_LIMIT:
+            break
+        excess = len(written) + _NOTE_BYTES - SIZE_LIMIT
+        if name == "grouped":
+            excess = min(excess, len(_encode(data[name])) - _LARGEST_GROUP)
         kept = _without_tail(data[name], excess)
         if len(kept) < len(data[name]):
             data["omitted"][name] = len(data[name]) - len(kept)

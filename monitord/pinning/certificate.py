@@ -58,7 +58,7 @@ class Extension:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Certificate:
     """The facts of one certificate. Two are equal when their DER is: ``sha256`` is the identity.
 
@@ -216,13 +216,14 @@ def _parse(data: bytes) -> Certificate:
 
 
 def _validity(validity: Element) -> tuple[datetime, datetime]:
-    times = [_time(element) for element in validity.children()]
+    times = [read_time(element) for element in validity.children()]
     if len(times) != 2:  # noqa: PLR2004 - notBefore and notAfter
         raise der.DerError("the validity does not have two times")
     return times[0], times[1]
 
 
-def _time(element: Element) -> datetime:
+def read_time(element: Element) -> datetime:
+    """The instant in a UTCTime or GeneralizedTime of the profile (RFC 5280 section 4.1.2.5). Raises DerError."""
     text = element.content.decode("ascii", "replace")
     try:
         if element.tag == der.UTC_TIME:

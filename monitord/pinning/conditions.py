@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitord.pinning.clients.rules import expiry_of
-from monitord.pinning.incident import IncidentKey, IncidentKind, Severity
+from monitord.pinning.foreseen import Outlook, foremost, is_foreseen, lacks_backup, predicted_end, severity_of
+from monitord.pinning.incident import IncidentKey, IncidentKind, Severity, TransitionReason
 from monitord.pinning.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from monitord.pinning.incident import Incident
     from monitord.pinning.outcome import Streaks
+    from monitord.pinning.prediction import Prediction
     from monitord.pinning.verdict import PinSetVerdict
 
     Attempt = Sequence[PinSetVerdict]
@@ -27,8 +29,16 @@ _ENDING = {
     IncidentKind.PIN_MISMATCH: (Verdict.OK, Verdict.NOT_PINNED, Verdict.PINS_EXPIRED),
     IncidentKind.UNTRUSTED: (Verdict.OK, Verdict.NOT_PINNED, Verdict.PINS_EXPIRED, Verdict.PIN_MISMATCH),
 }
-_SPARE_ATTEMPTS = 2
+SPARE_ATTEMPTS = 2
+"""How many attempts of a round beyond ``confirm`` may go by without an answer."""
 _DAY = timedelta(days=1)
+# What is foreseen changes slowly, and people have been told.
+_SLOW = {
+    IncidentKind.PIN_MISMATCH_PREDICTED: (3 * _DAY, 7 * _DAY),
+    IncidentKind.PINS_EXPIRING: (3 * _DAY, 7 * _DAY),
+    IncidentKind.NO_BACKUP_PIN: (30 * _DAY, 30 * _DAY),
+}
+_NOTHING_FORESEEN = Outlook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,9 @@ class Policy:
 
     ``confirm``: judgements that must agree before a failure counts. ``failures``: rounds without a verdict before
     "unreachable" counts. ``release_time`` and ``horizon``: what is nearer is critical, and warning. ``repeat``: time
-    between reminders of a critical incident, of others a day at least. ``resolved``: whether people are told of the
-    end.
+    between reminders of a critical incident, of others a day at least, but for severities that have a time of their own
+    in ``repeat_by``; what is foreseen is told again no sooner than each third day if critical, else each week.
+    ``resolved``: whether people are told of the end.
     """
 
     confirm: int
@@ -47,10 +58,14 @@ class Policy:
     horizon: timedelta
     repeat: timedelta
     resolved: bool = True
+    repeat_by: Mapping[Severity, timedelta] = field(default_factory=dict)
 
-    def repeat_after(self, severity: Severity) -> timedelta:
-        """The time between two reminders of an incident of this severity."""
-        return self.repeat if severity is Severity.CRITICAL else max(self.repeat, _DAY)
+    def repeat_after(self, severity: Severity, kind: IncidentKind = IncidentKind.PIN_MISMATCH) -> timedelta:
+        """The time between two reminders of an incident of this severity and kind."""
+        is_critical = severity is Severity.CRITICAL
+        pause = self.repeat_by.get(severity, self.repeat if is_critical else max(self.repeat, _DAY))
+        slow_if_critical, slow = _SLOW.get(kind, (pause, pause))
+        return max(pause, slow_if_critical if is_critical else slow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,8 @@ class Condition:
     """One possible incident this round; ``holds`` is None where it cannot be told.
 
     ``verdict`` is the pin set that it is about; for kinds that concern the endpoint, any of its pin sets.
+    ``prediction`` and ``evidence`` are for what is predicted; ``end`` says why it does not hold any more, where that is
+    more than "it is over".
     """
 
     key: IncidentKey
@@ -65,6 +82,9 @@ class Condition:
     severity: Severity
     verdict: PinSetVerdict
     rounds: int = 0
+    prediction: Prediction | None = None
+    evidence: str = ""
+    end: TransitionReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +105,7 @@ def wants_another_attempt(attempts: Sequence[Attempt], known: Known, policy: Pol
 
     An attempt that could not be judged does not count towards the confirmation; one that disagrees ends the matter.
     """
-    if len(attempts) >= policy.confirm + _SPARE_ATTEMPTS:
+    if len(attempts) >= policy.confirm + SPARE_ATTEMPTS:
         return False
     for position, first in enumerate(attempts[0]):
         for kind in _ENDING:
@@ -98,18 +118,29 @@ def wants_another_attempt(attempts: Sequence[Attempt], known: Known, policy: Pol
 
 
 def conditions(
-    attempts: Sequence[Attempt], streaks: Streaks, known: Known, now: datetime, policy: Policy
+    attempts: Sequence[Attempt],
+    streaks: Streaks,
+    known: Known,
+    now: datetime,
+    policy: Policy,
+    *,
+    outlook: Outlook = _NOTHING_FORESEEN,
 ) -> tuple[Condition, ...]:
     """Every condition of an endpoint, for all its pin sets and kinds, from the attempts of one round in their order.
 
-    ``streaks`` include this round.
+    ``streaks`` include this round, and ``outlook`` was made after it.
     """
     found: list[Condition] = []
+    stands = representative(attempts)
     for position in range(len(attempts[-1])):
         history = [attempt[position] for attempt in attempts]
-        found.extend(_failing(history, known, policy))
+        failing = list(_failing(history, known, policy))
+        found.extend(failing)
         found.append(_expiring(history[-1], now, policy))
-    found.append(_unreachable(attempts[representative(attempts)], streaks, policy))
+        confirmed = any(condition.holds for condition in failing)
+        found.append(_predicted(history[stands], known, outlook, now, policy, confirmed=confirmed))
+        found.append(_without_backup(history[stands]))
+    found.append(_unreachable(attempts[stands], streaks, policy))
     return tuple(found)
 
 
@@ -212,6 +243,30 @@ def _expiring(verdict: PinSetVerdict, now: datetime, policy: Policy) -> Conditio
         return Condition(key, holds=False, severity=Severity.WARNING, verdict=verdict)
     severity = Severity.CRITICAL if expiry.first - now <= policy.release_time else Severity.WARNING
     return Condition(key, holds=True, severity=severity, verdict=verdict)
+
+
+def _predicted(
+    verdict: PinSetVerdict, known: Known, outlook: Outlook, now: datetime, policy: Policy, *, confirmed: bool
+) -> Condition:
+    key = _key(verdict, IncidentKind.PIN_MISMATCH_PREDICTED)
+    incident = known.incidents.get(key)
+    prediction = foremost(outlook.predictions, verdict.pinset.name)
+    condition = Condition(key, None, Severity.WARNING, verdict, prediction=prediction, evidence=outlook.evidence)
+    if confirmed:
+        return replace(condition, holds=False, end=TransitionReason.CAME_TRUE)
+    if verdict.verdict.apps_fail:
+        return condition
+    if prediction is not None and is_foreseen(verdict, prediction, incident):
+        severity = severity_of(prediction.at, now, policy.release_time, policy.horizon)
+        return replace(condition, holds=True, severity=severity)
+    if verdict.verdict is Verdict.UNDETERMINED:
+        return condition  # what was foretold may be about the place that cannot be judged
+    end = predicted_end(verdict, incident, outlook.evidence) if incident else None
+    return replace(condition, holds=False, end=end)
+
+
+def _without_backup(verdict: PinSetVerdict) -> Condition:
+    return Condition(_key(verdict, IncidentKind.NO_BACKUP_PIN), lacks_backup(verdict), Severity.WARNING, verdict)
 
 
 def _unreachable(attempt: Attempt, streaks: Streaks, policy: Policy) -> Condition:

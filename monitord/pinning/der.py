@@ -51,14 +51,14 @@ class Element:
         """The elements inside a constructed one, in order. Raises DerError where one is broken."""
         position = self.content_start
         while position < self.end:
-            child = _read(self.data, position, self.end)
+            child = element_at(self.data, position, self.end)
             yield child
             position = child.end
 
 
 def read_element(data: bytes, *, allow_trailing: bool = False) -> Element:
     """The element that ``data`` holds. Raises DerError if it is broken or followed by other bytes."""
-    element = _read(data, 0, len(data))
+    element = element_at(data, 0, len(data))
     if element.end != len(data) and not allow_trailing:
         raise DerError(f"{len(data) - element.end} bytes follow the end of the DER element")
     return element
@@ -88,7 +88,17 @@ def dotted_oid(content: bytes) -> str:
     return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))
 
 
-def _read(data: bytes, start: int, limit: int) -> Element:
+def encode(tag: int, content: bytes) -> bytes:
+    """The element with this tag and content."""
+    size = len(content)
+    if size < _LONG_FORM:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, _LONG_FORM | len(length))) + length + content
+
+
+def element_at(data: bytes, start: int, limit: int) -> Element:
+    """The element that begins at ``start`` and ends at ``limit`` at the latest. Raises DerError if it is broken."""
     if start + 2 > limit:
         raise DerError("the DER ends inside a header")
     tag, length = data[start], data[start + 1]

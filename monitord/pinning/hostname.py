@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from monitord.pinning.extensions import read_profile
@@ -69,6 +70,7 @@ def _shown(name: GeneralName) -> str:
     return "".join(c if c.isprintable() else f"\\{ord(c):02X}" for c in name.text)
 
 
+@lru_cache(maxsize=4096)
 def _address(host: str) -> bytes | None:
     try:
         return ipaddress.ip_address(host.strip("[]")).packed

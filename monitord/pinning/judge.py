@@ -9,6 +9,7 @@ from monitord.pinning.clients.platform import Presented
 from monitord.pinning.clients.rules import RULES
 from monitord.pinning.paths import find_paths
 from monitord.pinning.pins import PinSet
+from monitord.pinning.report import timestamp
 from monitord.pinning.standing import standings
 from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
 from monitord.pinning.webprofile import objections
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from monitord.pinning.certificate import Certificate
+    from monitord.pinning.clients.rules import Rule
     from monitord.pinning.observation import Observation
     from monitord.pinning.target import Target
     from monitord.pinning.trust import TrustStore
@@ -83,7 +85,7 @@ def _judge_pinset(
 ) -> PinSetVerdict:
     rule = RULES[pinset.client]
     judgements = tuple(
-        rule(observation, Presented(observation.chain, target.name, trust[store], now, remembered), pinset)
+        _judged(rule, observation, Presented(observation.chain, target.name, trust[store], now, remembered), pinset)
         if observation.chain
         else _unseen(observation, store)
         for store in pinset.trust
@@ -110,6 +112,26 @@ def _judge_pinset(
             now,
         ),
     )
+
+
+def _judged(rule: Rule, observation: Observation, presented: Presented, pinset: PinSet) -> Judgement:
+    """The client's judgement; paths to roots that are distrusted for such a leaf are refused."""
+    accepting = presented.trust.accepting(presented.chain[0])
+    judgement = rule(observation, replace(presented, trust=accepting), pinset)
+    if accepting is presented.trust or judgement.verdict not in (Verdict.UNTRUSTED, Verdict.UNDETERMINED):
+        return judgement
+    otherwise = rule(observation, presented, pinset)
+    if otherwise.verdict in (Verdict.UNTRUSTED, Verdict.UNDETERMINED):
+        return otherwise
+    root = otherwise.path[-1]
+    distrust = presented.trust.distrusted(root, presented.chain[0])
+    if distrust is None:
+        return judgement
+    reason = (
+        f"{root.display_subject} is distrusted by {distrust.programme} for certificates issued after "
+        f"{timestamp(distrust.not_before_after)}, and this one was issued at {timestamp(presented.chain[0].not_before)}"
+    )
+    return replace(otherwise, verdict=Verdict.UNTRUSTED, reason=reason, matched=())
 
 
 def _unseen(observation: Observation, store: str) -> Judgement:

@@ -271,16 +271,8 @@ def _open_pkcs12(data: bytes, password: bytes | None) -> pkcs12.PKCS12KeyAndCert
 
 
 def _sequence(content: bytes) -> bytes:
-    return _element(der.SEQUENCE, content)
+    return der.encode(der.SEQUENCE, content)
 
 
 def _bit_string(content: bytes) -> bytes:
-    return _element(der.BIT_STRING, b"\0" + content)
-
-
-def _element(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < _LONG_FORM:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes((tag, _LONG_FORM | len(length))) + length + content
+    return der.encode(der.BIT_STRING, b"\0" + content)

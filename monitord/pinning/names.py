@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from monitord.pinning import der
 
@@ -30,7 +31,7 @@ _SHORT = {
     "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
-_COMMON_NAME = "2.5.4.3"
+_COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
 _SPECIAL = re.compile(r'([",+;<>\\])')
 
 
@@ -50,6 +51,7 @@ def canonical_name(raw: bytes) -> bytes:
         return raw
 
 
+@lru_cache(maxsize=8192)
 def display_name(raw: bytes) -> str:
     """A Name for people: most specific part first, special characters escaped (RFC 4514); "(empty)" if empty."""
     try:
@@ -61,8 +63,17 @@ def display_name(raw: bytes) -> str:
 
 def common_names(raw: bytes) -> tuple[str, ...]:
     """The common names in a Name, in order; empty where the name cannot be read."""
+    return _values(raw, _COMMON_NAME)
+
+
+def organization_names(raw: bytes) -> tuple[str, ...]:
+    """The organizations in a Name, in order; empty where the name cannot be read."""
+    return _values(raw, _ORGANIZATION)
+
+
+def _values(raw: bytes, wanted: str) -> tuple[str, ...]:
     try:
-        return tuple(value for rdn in _attributes(raw) for oid, value in rdn if oid == _COMMON_NAME)
+        return tuple(value for rdn in _attributes(raw) for oid, value in rdn if oid == wanted)
     except der.DerError:
         return ()
 

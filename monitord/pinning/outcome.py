@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from monitord.pinning.incident import Transition
     from monitord.pinning.observation import Observation
+    from monitord.pinning.prediction import Prediction
     from monitord.pinning.target import Target
     from monitord.pinning.verdict import PinSetVerdict
 
@@ -47,7 +48,10 @@ def _place(observation: Observation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One round: what was seen, what it means, what changed. ``duration`` is in seconds."""
+    """One round: what was seen, what it means, what changed, what is to come. ``duration`` is in seconds.
+
+    ``hurried``: until a later round says otherwise the endpoint is to be probed more often than at its interval.
+    """
 
     target: Target
     at: datetime
@@ -56,3 +60,5 @@ class Outcome:
     transitions: tuple[Transition, ...]
     streaks: Streaks
     duration: float = 0.0
+    predictions: tuple[Prediction, ...] = ()
+    hurried: bool = False

@@ -24,6 +24,19 @@ class ConnectAddress:
     port: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StagingEndpoint:
+    """Where the operator shows beforehand what an endpoint will serve."""
+
+    host: str
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """``host:port``, as for a target."""
+        return format_endpoint(self.host, self.port)
+
+
 class StartTls(StrEnum):
     """The protocol that an endpoint speaks before TLS, and in which TLS is asked for."""
 
@@ -65,7 +78,8 @@ class Target:
     ``host`` is lower-case and in its ASCII (IDNA) form, without a trailing dot, or an IP literal without brackets.
     ``server_name`` is the name sent as SNI and checked in the certificate; None means ``host``. ``send_server_name``
     False sends none, which changes nothing about the check. ``starttls`` None is TLS from the first byte.
-    ``interval`` is the time between two rounds.
+    ``interval`` is the time between two rounds. ``staging`` None is no staging endpoint. ``key`` is host and port: what
+    a registered endpoint is found by, everywhere the very same object, for there may be very many.
     """
 
     host: str
@@ -80,6 +94,12 @@ class Target:
     proxy: Proxy | None = None
     client_certificate: ClientCertificate | None = None
     send_server_name: bool = True
+    staging: StagingEndpoint | None = None
+    key: tuple[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the key."""
+        object.__setattr__(self, "key", (self.host, self.port))
 
     @property
     def name(self) -> str:

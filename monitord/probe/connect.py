@@ -7,8 +7,13 @@ import errno
 import os
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 from monitord.pinning.observation import Failure, FailureReason
+from monitord.probe.readiness import WRITE
+
+if TYPE_CHECKING:
+    from monitord.probe.readiness import Readiness
 
 _REASONS = {
     errno.ECONNREFUSED: FailureReason.REFUSED,
@@ -20,19 +25,43 @@ _REASONS = {
 _ABORT = struct.pack("ii", 1, 0)
 
 
-async def connect(address: str, port: int) -> socket.socket:
+async def connect(address: str, port: int, readiness: Readiness) -> socket.socket:
     """A connected, non-blocking socket to an IP literal, which may have a zone. Raises OSError."""
-    family, kind, protocol, _, sockaddr = socket.getaddrinfo(
-        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-    )[0]
-    sock = socket.socket(family, kind, protocol)
+    family, sockaddr = _place(address, port)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, sockaddr)
+        fault = sock.connect_ex(sockaddr)
+        if fault in (errno.EINPROGRESS, errno.EINTR):
+            await _attempted(sock, readiness)
+            fault = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if fault:
+            raise OSError(fault, os.strerror(fault))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _place(address: str, port: int) -> tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]:
+    """What a socket needs to connect there. Only a zone has to be looked up."""
+    if "%" in address:
+        (family, _, _, _, sockaddr), *_ = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+        return family, sockaddr
+    return (socket.AF_INET6 if ":" in address else socket.AF_INET), (address, port)
+
+
+async def _attempted(sock: socket.socket, readiness: Readiness) -> None:
+    """Wait for the end of a connection attempt."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    descriptor = sock.fileno()
+    readiness.watch(descriptor, WRITE, lambda _: None if ended.done() else ended.set_result(None))
+    try:
+        await ended
+    finally:
+        readiness.forget(descriptor)
 
 
 def disconnect(sock: socket.socket, *, abort: bool) -> None:

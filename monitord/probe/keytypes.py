@@ -80,12 +80,13 @@ class _Known:
 
 
 class KeyTypes:
-    """Remembers the types of key of the endpoints that were looked at last, ``max_endpoints`` of them.
+    """Remembers the types of key of the endpoints that were looked at within two days, ``max_endpoints`` at the most.
 
+    To forget one that is looked at costs a handshake for each type at its next round, so there is room for very many.
     ``separable`` are the types that can be asked for alone.
     """
 
-    def __init__(self, separable: Sequence[KeyType], max_endpoints: int = 50_000) -> None:
+    def __init__(self, separable: Sequence[KeyType], max_endpoints: int = 2_000_000) -> None:
         """A memory of nothing."""
         self._separable = separable
         self._max_endpoints = max_endpoints
@@ -132,11 +133,20 @@ class KeyTypes:
         known = self._endpoints.get(endpoint)
         if known is None:
             known = self._endpoints[endpoint] = _Known(try_at=now)
-            if len(self._endpoints) > self._max_endpoints:
-                self._endpoints.popitem(last=False)
+            self._forget(now)
         else:
             self._endpoints.move_to_end(endpoint)
         return known
+
+    def _forget(self, now: float) -> None:
+        """Drop those that were looked at longest ago: what is beyond the bound, and what is looked at no more."""
+        if len(self._endpoints) > self._max_endpoints:
+            self._endpoints.popitem(last=False)
+        for _ in range(2):
+            endpoint, oldest = next(iter(self._endpoints.items()))
+            if oldest.round_at is None or now - oldest.round_at < 2 * DAY:
+                break
+            del self._endpoints[endpoint]
 
     def _note_shown(self, known: _Known, shown: Collection[Observation], now: float) -> None:
         for observation in shown:

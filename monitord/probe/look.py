@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from monitord.pinning.observation import FailureReason
+from monitord.probe.carry import carry
 from monitord.probe.connect import connect, disconnect, failure_of
-from monitord.probe.stage import Seen, carry
+from monitord.probe.stage import Seen
 from monitord.probe.starttls import SERVER_SPEAKS_FIRST, negotiate
 from monitord.probe.tls import Handshake
 from monitord.probe.tunnel import TUNNEL, ask_for_tunnel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from monitord.pinning.observation import Failure
     from monitord.pinning.target import ClientCertificate, Proxy, StartTls
+    from monitord.probe.readiness import Readiness
     from monitord.probe.stage import Stage
 
 
@@ -51,7 +53,7 @@ class Route:
         return [(address, self.proxy.port) for address in self.proxy_addresses]
 
 
-async def look(route: Route, context: SSL.Context, budget: float) -> tuple[Seen, str]:
+async def look(route: Route, context: SSL.Context, readiness: Readiness, budget: float) -> tuple[Seen, str]:
     """What is seen within ``budget`` seconds, and the address that was connected to, or was to be."""
     sock: socket.socket | None = None
     stage: Stage | None = None
@@ -59,11 +61,11 @@ async def look(route: Route, context: SSL.Context, budget: float) -> tuple[Seen,
     hop = route.hops[0][0]
     try:
         async with asyncio.timeout(budget):
-            hop, sock = await _connect_to_first(route.hops, budget)
+            hop, sock = await _connect_to_first(route.hops, readiness, budget)
             early = b""
             for stage in _stages(route, context):
                 stage.receive(early)
-                await carry(sock, stage)
+                await carry(sock, stage, readiness)
                 if stage.failure:
                     break
                 early = stage.rest
@@ -77,7 +79,9 @@ async def look(route: Route, context: SSL.Context, budget: float) -> tuple[Seen,
     return (stage.result() if stage is not None else Seen(failure=failure)), hop
 
 
-async def _connect_to_first(hops: Sequence[tuple[str, int]], budget: float) -> tuple[str, socket.socket]:
+async def _connect_to_first(
+    hops: Sequence[tuple[str, int]], readiness: Readiness, budget: float
+) -> tuple[str, socket.socket]:
     """The first address that can be connected to, and the connection. Raises the OSError of the last.
 
     One that hangs does not take the time of the others: each has an equal share of what remains of the budget.
@@ -88,8 +92,8 @@ async def _connect_to_first(hops: Sequence[tuple[str, int]], budget: float) -> t
     for position, (address, port) in enumerate(others):
         with suppress(OSError):
             async with asyncio.timeout((deadline - clock()) / (len(hops) - position)):
-                return address, await connect(address, port)
-    return last, await connect(last, last_port)
+                return address, await connect(address, port, readiness)
+    return last, await connect(last, last_port, readiness)
 
 
 def _stages(route: Route, context: SSL.Context) -> Iterator[Stage]:

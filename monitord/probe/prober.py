@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from monitord.probe.certificates import ChainReader
 from monitord.probe.contexts import SEPARABLE, ClientCertificateUnusable, Contexts
 from monitord.probe.keytypes import KeyTypes
 from monitord.probe.look import Route, look
+from monitord.probe.places import Places
+from monitord.probe.readiness import Readiness
 from monitord.probe.resolve import LookupFailed, Resolver, address_order, is_ip_literal
 from monitord.probe.stage import Seen
 
@@ -29,10 +30,11 @@ class Prober:
     """Observes targets; belongs to one event loop. Close it when done.
 
     ``now`` gives the time that observations carry, ``monotonic`` the seconds by which durations are measured. At
-    most ``max_connections`` connections are open at once, over all targets.
+    most ``max_connections`` connections are open at once over all targets, ``per_address`` of them to one address and
+    ``per_network`` into one network (see ``places``).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two clocks, two neighbours and three bounds
         self,
         *,
         now: Callable[[], datetime],
@@ -40,15 +42,18 @@ class Prober:
         resolver: Resolver | None = None,
         contexts: Contexts | None = None,
         max_connections: int = 200,
+        per_address: int = 20,
+        per_network: int = 100,
     ) -> None:
         """A prober with a resolver of its own unless one is given; it closes either."""
         self._now = now
         self._monotonic = monotonic
         self._resolver = resolver or Resolver()
         self._contexts = contexts or Contexts()
-        self._slots = asyncio.Semaphore(max_connections)
+        self._places = Places(max_connections, per_address, per_network)
         self._chains = ChainReader()
         self._key_types = KeyTypes(SEPARABLE)
+        self._readiness: Readiness | None = None
 
     @property
     def limitation(self) -> str | None:
@@ -83,34 +88,44 @@ class Prober:
         return tuple(observation for task in tasks for observation in task.result())
 
     def close(self) -> None:
-        """Give up on lookups that are still under way."""
+        """Give up on what is still under way."""
         self._resolver.close()
+        if self._readiness is not None:
+            self._readiness.close()
+
+    def _watch(self) -> Readiness:
+        """What tells when sockets are ready, made in the loop that runs."""
+        if self._readiness is None:
+            self._readiness = Readiness()
+        return self._readiness
 
     async def _routes(self, target: Target, budget: float) -> list[Route]:
         """The ways to the addresses of a target, each once, in order of the addresses. Raises LookupFailed."""
         proxy = target.proxy
         announced = target.send_server_name and not is_ip_literal(target.name)
-        route = Route(
-            address="",
-            port=target.port,
-            name=target.name,
-            server_name=target.name if announced else None,
-            starttls=target.starttls,
-            client_certificate=target.client_certificate,
-            proxy=proxy,
-            destination=target.endpoint,
-            proxy_addresses=await self._resolver.resolve(proxy.host, budget) if proxy else (),
-        )
+        proxy_addresses = await self._resolver.resolve(proxy.host, budget) if proxy else ()
+
+        def route(address: str, port: int, destination: str) -> Route:
+            return Route(
+                address,
+                port,
+                target.name,
+                target.name if announced else None,
+                target.starttls,
+                target.client_certificate,
+                proxy,
+                destination,
+                proxy_addresses,
+            )
+
         if target.connect_to:
             ends = {(given.address, given.port or target.port) for given in target.connect_to}
         elif proxy and not is_ip_literal(target.host):
-            return [route]
+            return [route("", target.port, target.endpoint)]
         else:
             ends = {(address, target.port) for address in await self._resolver.resolve(target.host, budget)}
-        return [
-            replace(route, address=address, port=port, destination=format_endpoint(address, port))
-            for address, port in sorted(ends, key=lambda end: (address_order(end[0]), end[1]))
-        ]
+        ordered = sorted(ends, key=lambda end: (address_order(end[0]), end[1])) if len(ends) > 1 else ends
+        return [route(address, port, format_endpoint(address, port)) for address, port in ordered]
 
     async def _observe_address(self, route: Route, budget: float) -> tuple[Observation, ...]:
         """An observation for each type of key, sorted by type; one without type where no key was seen at all."""
@@ -127,14 +142,14 @@ class Prober:
 
     async def _observe(self, route: Route, asked: KeyType | None, budget: float) -> Observation:
         """What one connection shows, to a client that takes ``asked`` only or, for None, any type of key."""
-        async with self._slots:
+        async with self._places.at(route.hops[0][0]):
             began = self._monotonic()
             try:
                 context = self._contexts.get(asked, route.client_certificate)
             except ClientCertificateUnusable as error:
                 seen, hop = Seen(failure=Failure(FailureReason.TLS_PROTOCOL, str(error))), route.hops[0][0]
             else:
-                seen, hop = await look(route, context, budget)
+                seen, hop = await look(route, context, self._watch(), budget)
             duration = self._monotonic() - began
         chain, unreadable = self._chains.read(seen.certificates)
         failure = unreadable or seen.failure

@@ -3,8 +3,8 @@
 ``getaddrinfo`` is used because it honours what the administrator set up (hosts file, NSS, search order). A lookup
 that hangs must cost nobody else anything, so:
 
-1. Each lookup runs in a daemon thread of its own, of a bounded number. A pool's threads would be waited for when the
-   interpreter exits, and a lookup can be stuck for half a minute.
+1. Each lookup has a daemon thread to itself, of a bounded number (see ``workers``). An executor's threads would be
+   waited for when the interpreter exits, and a lookup can be stuck for half a minute.
 2. Callers that ask for the same name share one lookup; giving up on it does not end it. A name that is stuck thus
    holds one thread, however often it is asked for, and a late answer still serves the next round.
 3. When the resolver fails for the moment, the last known addresses are used: trouble with DNS here is no outage there.
@@ -13,18 +13,18 @@ that hangs must cost nobody else anything, so:
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import errno
 import ipaddress
 import socket
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from monitord.errors import MonitordError
+from monitord.probe.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,7 +76,8 @@ class Resolver:
     ``lookup`` gives the addresses of a name, may block, and raises OSError as ``socket.getaddrinfo`` does.
     ``has_route`` says whether this host could send to an address. ``stale_for`` bounds, in seconds, how old addresses
     may be that serve while the resolver fails. At most ``max_addresses`` of a name are used, ``max_threads`` lookups
-    run at once and ``max_names`` names are remembered.
+    run at once and ``max_names`` names are remembered; there is room for very many, for without a name's last addresses
+    trouble with DNS is an outage of it.
     """
 
     def __init__(  # noqa: PLR0913 - each bound is one of the promises above
@@ -89,7 +90,7 @@ class Resolver:
         stale_for: float = 86_400.0,
         max_addresses: int = 16,
         max_threads: int = 64,
-        max_names: int = 20_000,
+        max_names: int = 1_000_000,
     ) -> None:
         """A resolver that knows nothing yet; without ``lookup`` it asks the system."""
         self._lookup = lookup or ask_system
@@ -100,6 +101,7 @@ class Resolver:
         self._max_addresses = max_addresses
         self._max_names = max_names
         self._threads = asyncio.Semaphore(max_threads)
+        self._workers = Workers("dns-lookup")
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._running: dict[str, _Running] = {}
 
@@ -147,7 +149,7 @@ class Resolver:
     async def _look_up(self, host: str) -> _Answer:
         try:
             async with self._threads:
-                answer = await asyncio.wrap_future(_in_daemon_thread(lambda: self._ask(host)))
+                answer = await self._workers.submit(partial(self._ask, host))
         except RuntimeError as error:
             return _Fault(f"{host} cannot be looked up, no thread can be started: {error}", definite=False)
         finally:
@@ -188,6 +190,8 @@ class Resolver:
 
 def is_ip_literal(host: str) -> bool:
     """Whether ``host`` is an IP address and no name; such a host is not looked up and not sent as SNI."""
+    if ":" not in host and host[-1:].isalpha():
+        return False  # asked at every probe, and told by this of nearly every name
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -227,17 +231,3 @@ def _capped(addresses: Sequence[str], limit: int) -> tuple[str, ...]:
     new = [address for address in addresses if ":" in address]
     in_turn = [address for pair in zip_longest(old, new) for address in pair if address]
     return tuple(sorted(in_turn[:limit], key=address_order))
-
-
-def _in_daemon_thread(work: Callable[[], _Answer]) -> concurrent.futures.Future[_Answer]:
-    future: concurrent.futures.Future[_Answer] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the waiting task, as an executor does
-            future.set_exception(error)
-
-    future.set_running_or_notify_cancel()
-    threading.Thread(target=run, name="dns-lookup", daemon=True).start()
-    return future

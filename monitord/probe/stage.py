@@ -1,13 +1,11 @@
 """What is said on a connection, one stage after the other: to the proxy, STARTTLS, TLS.
 
-A stage is sans-I/O: bytes in, bytes out, no socket and no clock. ``carry`` takes its bytes over a socket. A stage
-before TLS is a ``Dialogue``, which follows a script.
+A stage is sans-I/O: bytes in, bytes out, no socket and no clock (see ``carry``). A stage before TLS is a ``Dialogue``,
+which follows a script.
 """
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,13 +13,11 @@ from monitord.errors import MonitordError
 from monitord.pinning.observation import Failure, FailureReason
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Generator, Iterator
 
     Script = Callable[[bytearray], Iterator[bytes]]
 
 MAX_DIALOGUE = 16 * 1024
-_READ_SIZE = 16 * 1024
 _LONGEST_QUOTE = 200
 
 
@@ -164,23 +160,3 @@ def quoted(said: bytes | bytearray) -> str:
     """What the other side said, as a failure shows it: in quotes, escaped, of bounded length."""
     shown = repr(bytes(said[:_LONGEST_QUOTE])).removeprefix("b")
     return f"{shown}..." if len(said) > _LONGEST_QUOTE else shown
-
-
-async def carry(sock: socket.socket, stage: Stage) -> None:
-    """Carry a stage to its end over a connected, non-blocking socket. Raises OSError if the connection breaks."""
-    loop = asyncio.get_running_loop()
-    while not stage.ended:
-        # The other side may have said why it goes, and gone: then sending fails, but what it said can still be read.
-        with suppress(ConnectionError):
-            await loop.sock_sendall(sock, stage.output())
-        data = await loop.sock_recv(sock, _READ_SIZE)
-        if data:
-            stage.receive(data)
-        else:
-            stage.closed()
-        if len(data) == _READ_SIZE:
-            # Reading what is there does not yield to other probes, so a server that floods would hold them up.
-            await asyncio.sleep(0)
-    # The last bytes of TLS (Finished and close_notify, or an alert) are few: if they do not fit at once, never mind.
-    with suppress(OSError):
-        sock.send(stage.output())

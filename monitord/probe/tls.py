@@ -24,7 +24,7 @@ MAX_CERTIFICATES = 20
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_READ = 1024 * 1024
 
-_OUTPUT_SIZE = 64 * 1024
+_OUTPUT_SIZE = 4 * 1024  # that much memory is taken for each piece
 _BEGINNING = 24
 _TLS_RECORD_TYPES = range(20, 25)
 _DER_LIBRARIES = ("asn1 encoding routines", "x509 certificate routines")
@@ -70,10 +70,11 @@ class Handshake:
 
     def output(self) -> bytes:
         """The bytes to send now; they are handed out once."""
-        try:
-            return self._connection.bio_read(_OUTPUT_SIZE)
-        except SSL.WantReadError:
-            return b""
+        pieces: list[bytes] = []
+        with suppress(SSL.WantReadError):
+            while not pieces or len(pieces[-1]) == _OUTPUT_SIZE:
+                pieces.append(self._connection.bio_read(_OUTPUT_SIZE))
+        return b"".join(pieces)
 
     def receive(self, data: bytes) -> None:
         """Take in bytes from the server; ignored once ended."""

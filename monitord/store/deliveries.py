@@ -1,149 +1,229 @@
 """The outbox: which message may be sent next, and what became of it.
 
 1. A message is queued in the transaction that writes its transition, once for each receiver: its id is derived.
-2. Per incident and receiver messages go in the order of their transitions: only the first pending one may be claimed,
-   so that a firing is never overtaken by its end.
-3. Claiming counts the attempt and takes a lease before anything is sent. A sender that dies keeps its lease until it
-   ends; then the message is claimed again, with the same id: at least once, never lost.
-4. A receiver is told the end of an incident only if it was, or is yet to be, told that it fired: an end whose
-   firings were never queued for it is not queued, one whose firings all ended as dead letters is skipped.
+2. Whose turn it is ``monitord.turns`` says; it is asked only about what is first in line, so that nothing about an
+   incident overtakes what a receiver is still to be told of it.
+3. Claiming counts the attempt, makes a batch of what goes together, and takes a lease before anything is sent. A sender
+   that dies keeps its lease until it ends; then the same delivery is claimed again, with the same id: at least once,
+   never lost.
+4. A receiver is told the end of an incident only if it was, or is yet to be, told that it fired: an end whose firings
+   were never queued for it is not queued, one whose firings were all given up is skipped.
+5. Reports may come late, and before the message itself, from a time in which nothing could be written. They are noted
+   in the transaction that claims, so that nothing is claimed that was sent meanwhile.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy import and_, case, exists, func, literal, or_, select, true, update
 
-from monitord.outbox import Delivery
+from monitord.outbox import Claimed, Delivery, DeliveryState, batch_id, together
 from monitord.pinning.incident import IncidentState
-from monitord.store.schema import outbox, transition
-from monitord.store.upsert import insert_missing
+from monitord.store.schema import outbox, receiver_hold, transition
+from monitord.store.upsert import insert_missing, replace_rows
+from monitord.turns import DIGEST, Told, Waiting, choose, fresh_groups, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Column, ColumnElement, Connection
 
-    from monitord.outbox import Message
+    from monitord.outbox import Message, Report
+    from monitord.turns import Gathering, Group, Turn
 
 LEASE = timedelta(minutes=2)
-
-
-class DeliveryState(StrEnum):
-    """What became of a message."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-    SKIPPED = "skipped"
-
-
-_PENDING = outbox.c.state == DeliveryState.PENDING.value
+_OF_A_TURN = [
+    outbox.c[name]
+    for name in (
+        "id",
+        "receiver",
+        "incident",
+        "number",
+        "created_at",
+        "next_attempt_at",
+        "attempts",
+        "lease_until",
+        "group_key",
+        "batch",
+    )
+]
+PENDING = outbox.c.state == DeliveryState.PENDING.value
 
 
 def queue(connection: Connection, message: Message) -> None:
     """Queue the message, due at once, unless it is there already or rule 4 forbids it."""
     step = and_(transition.c.incident == message.incident, transition.c.number == message.number)
-    state = connection.execute(select(transition.c.state).where(step)).scalar()
-    if state == IncidentState.RESOLVED.value:
-        told = _live_firing(message.incident, message.receiver, message.number)
-        if not connection.execute(select(told)).scalar():
+    is_end = connection.execute(select(transition.c.state).where(step)).scalar() == IncidentState.RESOLVED.value
+    state = DeliveryState.PENDING
+    if is_end and not is_told(connection, message.incident, message.receiver, message.number):
+        line = and_(outbox.c.incident == message.incident, outbox.c.receiver == message.receiver)
+        if not connection.execute(select(exists().where(line))).scalar():
             return
+        state = DeliveryState.SKIPPED  # until somebody has what was given up sent after all
     row = {
         "id": message.id,
         "incident": message.incident,
         "number": message.number,
         "receiver": message.receiver,
-        "state": DeliveryState.PENDING.value,
+        "state": state.value,
         "body": dict(message.body),
         "attempts": 0,
         "created_at": message.created_at,
         "next_attempt_at": message.created_at,
+        "group_key": message.group,
     }
     insert_missing(connection, outbox, [row])
 
 
-def claim(connection: Connection, limit: Mapping[str, int] | int, now: datetime) -> list[Delivery]:
-    """The messages to send now, oldest first, at most ``limit`` for each receiver; leased and counted (rules 2, 3)."""
-    if isinstance(limit, int):
-        waiting = connection.execute(select(outbox.c.receiver).where(_PENDING).distinct()).scalars()
-        limit = dict.fromkeys(waiting, limit)
-    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
-    due = select(outbox).where(_PENDING, outbox.c.next_attempt_at <= now, free, _first_in_line())
-    oldest_first = due.order_by(outbox.c.created_at, outbox.c.number, outbox.c.id)
-    claimed = [
-        row
-        for receiver, most in limit.items()
-        for row in connection.execute(oldest_first.where(outbox.c.receiver == receiver).limit(most))
-    ]
-    for row in claimed:
-        begun = {"attempts": row.attempts + 1, "lease_until": now + LEASE}
-        connection.execute(update(outbox).where(outbox.c.id == row.id).values(begun))
-    claimed.sort(key=lambda row: (row.created_at, row.number, row.id))
-    return [Delivery(row.id, row.receiver, row.incident, row.body, row.attempts, row.created_at) for row in claimed]
+def claim(
+    connection: Connection,
+    limit: Mapping[str, int] | int,
+    now: datetime,
+    *,
+    others: int = 0,
+    gathering: Gathering | None = None,
+    reported: Sequence[Report] = (),
+) -> Claimed:
+    """What to send now, oldest first, leased and counted (rules 2, 3, 5).
+
+    At most ``limit`` for each receiver, ``others`` for one that it does not name.
+    """
+    noted = note(connection, reported)
+    limits, others = ({}, limit) if isinstance(limit, int) else (limit, others)
+    # Of a digest also what is behind the first in line: it is told in one.
+    heads = waiting(connection, asked(limits, others), or_(_first_in_line(), outbox.c.group_key == DIGEST))
+    found = turns(heads, gathering, _told(connection, heads, gathering, now), now)
+    chosen = choose(found, limits, others, now)
+    taken = {turn.messages for turn in chosen}
+    deliveries = [delivery_of(connection, turn) for turn in chosen]
+    for delivery in deliveries:
+        begun: dict[str, Any] = {
+            "attempts": delivery.attempts + 1,
+            "lease_until": now + LEASE,
+            "begun_at": _first(outbox.c.begun_at, now),
+        }
+        if delivery.id not in delivery.messages:
+            begun["batch"] = delivery.id
+        connection.execute(update(outbox).where(outbox.c.id.in_(delivery.messages)).values(begun))
+    return Claimed(deliveries, min((turn.at for turn in found if turn.messages not in taken), default=None), noted)
 
 
-def mark_delivered(connection: Connection, message_id: str, now: datetime) -> None:
-    """It was taken by the receiver."""
-    done = {"state": DeliveryState.DELIVERED.value, "delivered_at": now, "lease_until": None, "last_error": None}
-    connection.execute(update(outbox).where(outbox.c.id == message_id, _PENDING).values(done))
-
-
-def mark_failed(connection: Connection, message_id: str, error: str, next_attempt_at: datetime) -> None:
-    """It was not taken; it is tried again."""
-    failed = {"next_attempt_at": next_attempt_at, "last_error": error, "lease_until": None}
-    connection.execute(update(outbox).where(outbox.c.id == message_id, _PENDING).values(failed))
-
-
-def bury(connection: Connection, message_id: str, error: str) -> None:
-    """It is given up; ends that nobody would understand now are skipped (rule 4)."""
-    dead = {"state": DeliveryState.DEAD.value, "last_error": error, "lease_until": None}
-    connection.execute(update(outbox).where(outbox.c.id == message_id, _PENDING).values(dead))
-    buried = connection.execute(select(outbox).where(outbox.c.id == message_id)).one_or_none()
-    if buried is None:
-        return
-    is_end = exists().where(
-        transition.c.incident == outbox.c.incident,
-        transition.c.number == outbox.c.number,
-        transition.c.state == IncidentState.RESOLVED.value,
-    )
-    line = and_(_PENDING, outbox.c.incident == buried.incident, outbox.c.receiver == buried.receiver)
-    for row in connection.execute(select(outbox).where(line, is_end)).all():
-        told = _live_firing(row.incident, row.receiver, row.number)
-        if not connection.execute(select(told)).scalar():
-            skipped = {"state": DeliveryState.SKIPPED.value, "lease_until": None}
-            connection.execute(update(outbox).where(outbox.c.id == row.id).values(skipped))
-
-
-def next_due(connection: Connection, receivers: Collection[str] | None) -> datetime | None:
-    """When the next message may be claimed, of these receivers or of all; it may be in the past."""
-    claimable = case(
-        (outbox.c.lease_until > outbox.c.next_attempt_at, outbox.c.lease_until), else_=outbox.c.next_attempt_at
-    )
-    earliest = select(func.min(claimable)).where(_PENDING, _first_in_line())
-    if receivers is not None:
-        earliest = earliest.where(outbox.c.receiver.in_(receivers))
-    return connection.execute(earliest).scalar()
-
-
-def summary(connection: Connection) -> tuple[int, datetime | None]:
-    """How many messages are pending, and when the oldest of them was queued."""
-    count, oldest = connection.execute(select(func.count(), func.min(outbox.c.created_at)).where(_PENDING)).one()
-    return int(count), oldest
+def note(connection: Connection, reported: Sequence[Report]) -> frozenset[str]:
+    """Take note of what came of attempts; the ids of those whose message is there. What is settled stays settled."""
+    noted = set()
+    for report in reported:
+        row = connection.execute(select(outbox.c.state).where(outbox.c.id == report.message)).one_or_none()
+        if row is None:
+            continue
+        noted.add(report.message)
+        result = report.result
+        values: dict[str, Any] = {
+            "state": result.state.value,
+            "attempts": report.attempts,
+            "begun_at": _first(outbox.c.begun_at, report.begun_at),
+            "lease_until": report.lease_until,
+            "last_error": result.error,
+        }
+        if result.state is DeliveryState.DELIVERED:
+            values["delivered_at"] = result.at
+        if result.next_attempt_at is not None:
+            values["next_attempt_at"] = result.next_attempt_at
+        # An attempt that began since must not lose its lease to news of the one before.
+        current = outbox.c.attempts <= report.attempts if result.state is DeliveryState.PENDING else true()
+        connection.execute(update(outbox).where(outbox.c.id == report.message, PENDING, current).values(values))
+        if result.state is DeliveryState.DEAD:
+            skip_ends(connection, report.message)
+    return frozenset(noted)
 
 
 def release(connection: Connection, now: datetime) -> None:
     """Everything pending is due now, whoever had leased it."""
-    waiting = or_(outbox.c.next_attempt_at > now, outbox.c.lease_until.is_not(None))
-    connection.execute(update(outbox).where(_PENDING, waiting).values(next_attempt_at=now, lease_until=None))
+    later = or_(outbox.c.next_attempt_at > now, outbox.c.lease_until.is_not(None))
+    values = {"next_attempt_at": now, "lease_until": None}
+    connection.execute(update(outbox).where(PENDING, later).values(values))
+
+
+def hold(connection: Connection, receiver: str, since: datetime, until: datetime) -> None:
+    """The receiver is to be left alone."""
+    replace_rows(connection, receiver_hold, [{"receiver": receiver, "since": since, "until": until}])
+
+
+def holds(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """The receivers that are to be left alone, and until when; not what a clock that was wrong said."""
+    current = and_(receiver_hold.c.since <= now, receiver_hold.c.until > now)
+    return {row.receiver: row.until for row in connection.execute(select(receiver_hold).where(current))}
+
+
+def waiting(connection: Connection, *conditions: ColumnElement[bool]) -> list[Waiting]:
+    """The pending messages of which this is true."""
+    rows = connection.execute(select(outbox).with_only_columns(*_OF_A_TURN, _pressed()).where(PENDING, *conditions))
+    return [Waiting(*row) for row in rows]
+
+
+def asked(limits: Mapping[str, int], others: int) -> ColumnElement[bool]:
+    """Whether anything is wanted for the receiver of a message."""
+    if others:
+        return outbox.c.receiver.not_in([name for name, most in limits.items() if not most])
+    return outbox.c.receiver.in_([name for name, most in limits.items() if most])
+
+
+def delivery_of(connection: Connection, turn: Turn) -> Delivery:
+    """What to send at this turn."""
+    ids = [message.id for message in turn.messages]
+    rows = connection.execute(select(outbox.c.id, outbox.c.body).where(outbox.c.id.in_(ids)))
+    bodies = {row.id: row.body for row in rows}
+    parts = [
+        Delivery(one.id, one.receiver, one.incident, bodies[one.id], one.attempts, one.created_at)
+        for one in turn.messages
+    ]
+    return together(parts, turn.messages[0].batch or batch_id(ids)) if turn.batch else parts[0]
+
+
+def skip_ends(connection: Connection, message_id: str) -> None:
+    """Rule 4, after a message was given up: ends that nobody would understand now are not sent."""
+    gone = connection.execute(select(outbox.c.incident, outbox.c.receiver).where(outbox.c.id == message_id)).one()
+    line = and_(PENDING, outbox.c.incident == gone.incident, outbox.c.receiver == gone.receiver)
+    for row in connection.execute(select(outbox.c.id, outbox.c.number).where(line, is_end())).all():
+        if not is_told(connection, gone.incident, gone.receiver, row.number):
+            skipped = {"state": DeliveryState.SKIPPED.value, "lease_until": None}
+            connection.execute(update(outbox).where(outbox.c.id == row.id).values(skipped))
+
+
+def is_end() -> ColumnElement[bool]:
+    """Whether a message tells the end of its incident."""
+    return _tells(IncidentState.RESOLVED)
+
+
+def is_told(connection: Connection, incident: str, receiver: str, before: int) -> bool:
+    """Whether the receiver was, or is yet to be, told before this transition that the incident fires."""
+    told = exists().where(
+        outbox.c.incident == incident,
+        outbox.c.receiver == receiver,
+        outbox.c.number < before,
+        outbox.c.state.in_([DeliveryState.PENDING.value, DeliveryState.DELIVERED.value]),
+        _tells(IncidentState.FIRING),
+    )
+    return bool(connection.execute(select(told)).scalar())
+
+
+def _first(column: Column[datetime], value: datetime) -> ColumnElement[datetime]:
+    """The column's value, or this where it has none."""
+    return func.coalesce(column, literal(value, column.type))
+
+
+def _tells(state: IncidentState) -> ColumnElement[bool]:
+    return exists().where(
+        transition.c.incident == outbox.c.incident,
+        transition.c.number == outbox.c.number,
+        transition.c.state == state.value,
+    )
 
 
 def _first_in_line() -> ColumnElement[bool]:
-    """Whether no earlier message of the incident to the receiver is pending (rule 2)."""
+    """Whether no earlier message of the incident to the receiver is pending."""
     earlier = outbox.alias("earlier")
     return ~exists().where(
         earlier.c.incident == outbox.c.incident,
@@ -153,14 +233,30 @@ def _first_in_line() -> ColumnElement[bool]:
     )
 
 
-def _live_firing(incident: str, receiver: str, number: int) -> ColumnElement[bool]:
-    """Whether the receiver has a firing message of the incident before ``number`` that is not a dead letter."""
-    return exists().where(
-        outbox.c.incident == incident,
-        outbox.c.receiver == receiver,
-        outbox.c.number < number,
-        outbox.c.state != DeliveryState.DEAD.value,
-        transition.c.incident == outbox.c.incident,
-        transition.c.number == outbox.c.number,
-        transition.c.state == IncidentState.FIRING.value,
+def _pressed() -> ColumnElement[int]:
+    """1 if what is for a digest has something behind it that is not."""
+    later = outbox.alias("later")
+    waits = exists().where(
+        later.c.incident == outbox.c.incident,
+        later.c.receiver == outbox.c.receiver,
+        later.c.number > outbox.c.number,
+        later.c.state == DeliveryState.PENDING.value,
+        later.c.group_key.is_distinct_from(DIGEST),
     )
+    return case((and_(outbox.c.group_key == DIGEST, waits), 1), else_=0)
+
+
+def _told(
+    connection: Connection, heads: Collection[Waiting], gathering: Gathering | None, now: datetime
+) -> dict[Group, Told]:
+    """What receivers were sent lately of the groups that wait."""
+    groups = {group for _, group in fresh_groups(heads, gathering)}
+    if gathering is None or not groups:
+        return {}
+    lately = outbox.c.begun_at.between(now - 2 * gathering.interval, now)
+    counted = (
+        select(outbox.c.receiver, outbox.c.group_key, func.count(), func.max(outbox.c.begun_at))
+        .where(outbox.c.group_key.in_(groups), lately)
+        .group_by(outbox.c.receiver, outbox.c.group_key)
+    )
+    return {(receiver, group): Told(count, last) for receiver, group, count, last in connection.execute(counted)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from monitord.pinning.certificate import KeyType, parse_certificate
+from monitord.pinning.history import ChangePoint, Seen
 from monitord.pinning.observation import Failure, FailureReason
 from monitord.pinning.verdict import Verdict
 from monitord.store.schema import certificate, chain_certificate, endpoint, observation, verdict
@@ -18,26 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from monitord.pinning.certificate import Certificate
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One thing that an address shows; usually one, or one a key type."""
-
-    key_type: KeyType | None
-    chain: tuple[Certificate, ...]
-    tls_version: str | None
-    failure: Failure | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangePoint:
-    """What an address shows since then; nothing where it is no longer an address of the endpoint."""
-
-    since: datetime
-    address: str
-    port: int
-    seen: tuple[Seen, ...]
 
 
 @dataclass(frozen=True, slots=True)

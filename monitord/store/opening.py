@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -39,6 +41,10 @@ class Database:
     reading: Engine
     writing: Engine
     notes: tuple[str, ...]
+
+    def noted(self, note: str) -> Database:
+        """The same with one more note."""
+        return replace(self, notes=(*self.notes, note))
 
 
 def store_path(url: str) -> Path:
@@ -88,8 +94,8 @@ def open_to_write(path: Path, now: Callable[[], datetime]) -> Database:
     engine = _engine(path, read_only=False)
     writing = engine.execution_options(writing=True)
     try:
-        if age is not Age.CURRENT:
-            with writing.begin() as connection:
+        with writing.begin() as connection:  # which fails where SQLite opens it but could not write
+            if age is not Age.CURRENT:
                 migrate(connection)
     except BaseException:
         engine.dispose()
@@ -107,7 +113,10 @@ def open_to_read(path: Path) -> Database:
     """
     if not path.exists():
         raise StoreError(f"store {path}: there is none yet; it is made when monitord runs for the first time")
-    engine = _engine(path, read_only=True)
+    return _opened_to_read(path, _engine(path, read_only=True))
+
+
+def _opened_to_read(path: Path, engine: Engine) -> Database:
     try:
         with engine.connect() as connection:
             age = age_of_schema(connection)
@@ -120,9 +129,28 @@ def open_to_read(path: Path) -> Database:
     return Database(engine, engine, ())
 
 
+def open_unwritable(path: Path) -> Database:
+    """The database as far as it can be read where nothing can be written, not even the files beside it.
+
+    Raises StoreError and the errors of SQLAlchemy, sqlite3 and the system when it cannot, which is so where a log
+    beside it has news that only a writer can take in.
+    """
+    log = Path(f"{path}-wal")
+    has_news = log.exists() and log.stat().st_size > 0
+    return open_to_read(path) if has_news else _opened_to_read(path, _engine(path, read_only=True, immutable=True))
+
+
 def _create(path: Path) -> None:
-    """An empty file if there is none; SQLite gives the side files the mode of this one."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """An empty file if there is none; SQLite gives the side files the mode of this one.
+
+    Those that it made while this one could only be read are given its mode now, or nothing could be written again.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    mode = os.fstat(descriptor).st_mode & 0o666
+    os.close(descriptor)
+    for side in _SIDE_FILES[1:]:
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            Path(f"{path}{side}").chmod(mode)
 
 
 def _examine(path: Path) -> tuple[Age, str | None]:
@@ -151,9 +179,13 @@ def _refuse_strange(age: Age, path: Path) -> None:
         raise StoreError(f"store {path}: it is a database of another program; use another file")
 
 
-def _engine(path: Path, *, read_only: bool) -> Engine:
+def _engine(path: Path, *, read_only: bool, immutable: bool = False) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    if immutable:  # SQLite then needs no file beside it
+        query = {"uri": "true", "mode": "ro", "immutable": "1"}
+        url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
+        url,
         poolclass=StaticPool,
         # Without an isolation level Python's sqlite3 leaves transactions to us.
         connect_args={"isolation_level": None, "timeout": _BUSY_SECONDS},

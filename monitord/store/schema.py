@@ -167,6 +167,23 @@ Index(
     postgresql_where=text("state = 'firing'"),
 )
 
+# How people are told of an incident, where that is not the ordinary way: somebody acknowledged it, something keeps it
+# quiet, it comes and goes. No row: nothing of that.
+handling = Table(
+    "handling",
+    metadata,
+    Column("incident", Text, ForeignKey("incident.id"), primary_key=True),
+    _required("transitions", Integer),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", Sentence),
+    Column("acknowledged_reason", Sentence),
+    Column("silenced_by", Text),
+    _required("owed", Boolean),
+    Column("flapping_since", Instant),
+    Column("turned_at", Instant),
+    _required("holds", Boolean),
+)
+
 transition = Table(
     "transition",
     metadata,
@@ -180,6 +197,7 @@ transition = Table(
     _required("facts", JSON),
 )
 
+# Messages of one ``group_key`` may be told as one; those that were are a ``batch``. ``begun_at``: first tried.
 outbox = Table(
     "outbox",
     metadata,
@@ -195,6 +213,9 @@ outbox = Table(
     Column("lease_until", Instant),
     Column("delivered_at", Instant),
     Column("last_error", Sentence),
+    Column("group_key", Text),
+    Column("batch", Text),
+    Column("begun_at", Instant),
     ForeignKeyConstraint(["incident", "number"], ["transition.incident", "transition.number"]),
     UniqueConstraint("incident", "receiver", "number"),
     CheckConstraint("state IN ('pending', 'delivered', 'dead', 'skipped')", name="state"),
@@ -206,6 +227,64 @@ Index(
     outbox.c.created_at,
     sqlite_where=text("state = 'pending'"),
     postgresql_where=text("state = 'pending'"),
+)
+
+# Silences that somebody asked for; one that is over is kept, for people who ask later why they heard nothing. ``scope``
+# has hosts, match and kinds.
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("scope", JSON),
+    _required("starts_at", Instant),
+    _required("ends_at", Instant),
+    _required("reason", Sentence),
+    _required("made_by", Sentence),
+)
+
+Index(
+    "ix_outbox_group",
+    outbox.c.receiver,
+    outbox.c.group_key,
+    outbox.c.begun_at,
+    sqlite_where=text("group_key IS NOT NULL"),
+    postgresql_where=text("group_key IS NOT NULL"),
+)
+
+Index(
+    "ix_outbox_batch",
+    outbox.c.batch,
+    sqlite_where=text("batch IS NOT NULL"),
+    postgresql_where=text("batch IS NOT NULL"),
+)
+
+# A receiver that asked to be left alone.
+receiver_hold = Table(
+    "receiver_hold",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    _required("since", Instant),
+    _required("until", Instant),
+)
+
+# What outside sources told about a host, "" for what concerns every endpoint. Bodies and values are JSON that only the
+# sources' side reads.
+signal_fact = Table(
+    "signal_fact",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("identity", Text, primary_key=True),
+    _required("source", Text),
+    _required("learned_at", Instant),
+    _required("body", Text),
+)
+
+signal_state = Table(
+    "signal_state",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    _required("value", Text),
 )
 
 # One row that is rewritten to find out whether the store can be written.

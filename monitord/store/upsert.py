@@ -32,3 +32,12 @@ def insert_or_advance(connection: Connection, table: Table, row: dict[str, Any],
     connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=changed, where=clock < statement.excluded[clock.name])
     )
+
+
+def replace_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows, each in the place of one with its primary key; all of them have every column."""
+    if rows:
+        statement = _INSERT[connection.dialect.name](table)
+        keys = list(table.primary_key)
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if column not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast
@@ -14,10 +13,19 @@ from typing import TYPE_CHECKING, Protocol, cast
 from aiohttp import web
 
 from monitord.errors import MonitordError
-from monitord.web.pages import landing_page
+from monitord.web.access import VISITOR, Access, Refusal
+from monitord.web.answers import as_problem, plain
+from monitord.web.scrape import Scrape
+from monitord.web.site import Site
+from monitord.web.writes import Reloading
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from monitord.web.exporter import Exporter
+    from monitord.web.following import Following
+    from monitord.web.sources import Knowledge
+    from monitord.web.writes import Reload
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,13 +33,17 @@ _ANSWER_SECONDS = 30.0  # to prepare an answer
 _SEND_SECONDS = 30.0  # for the client to take it
 _IDLE_SECONDS = 75.0  # between two requests, and for a request line with all headers to arrive
 _USER_TIMEOUT_MS = 60_000  # a closed connection whose peer takes no bytes is given up by the kernel
-_MAX_RENDERINGS = 4
 _BACKLOG = 128
+_LARGEST_FORM = 64 * 1024
+_API = "/api/"
+_HANDSHAKE_SECONDS = 10.0
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
@@ -56,16 +68,21 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the pages show.
+    """What the pages show; what is None is not there.
 
-    ``metrics`` takes the Accept header and gives the body and its content type; it is called in a thread of its own.
-    ``healthy`` says whether work goes on, ``ready`` whether it has begun; both are called on the event loop.
+    ``metrics`` takes the Accept header and gives the pieces of the body and its content type; it is called in a thread
+    of its own.
+    ``healthy`` says whether work goes on, ``ready`` whether it has begun; both are called on the event loop. ``reload``
+    reads the configuration anew. ``knowledge`` is for the pages and the API.
     """
 
-    metrics: Callable[[str], tuple[bytes, str]]
+    metrics: Callable[[str], tuple[Sequence[bytes], str]]
     healthy: Callable[[], Health]
     ready: Callable[[], Health]
     version: str
+    exporter: Exporter | None = None
+    reload: Reload | None = None
+    knowledge: Knowledge | None = None
 
 
 class WebServer:
@@ -78,21 +95,25 @@ class WebServer:
         sources: Sources,
         log: Log,
         *,
+        following: Following | None = None,
         send_seconds: float = _SEND_SECONDS,
         idle_seconds: float = _IDLE_SECONDS,
         drain_seconds: float = 5.0,
     ) -> None:
         """Prepare a listener on ``host`` ("" for all addresses) and ``port`` (0 for any free one).
 
-        ``drain_seconds`` is the time that answers under way get when it stops; the other two bound slow clients.
+        ``following`` has its TLS and logins; without it there are none. ``drain_seconds`` is the time that answers
+        under way get when it stops; the other two bound slow clients.
         """
         self._host = host
         self._port = port
         self._sources = sources
         self._log = log
+        self._access = Access(following)
+        self._context = following.context if following else None
         self._send_seconds = send_seconds
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
-        self._renderings: dict[str, asyncio.Future[tuple[bytes, str]]] = {}
+        self._scrape = Scrape(sources.metrics)
+        self._site = Site(sources.knowledge, sources.version) if sources.knowledge else None
         self._listener: asyncio.Server | None = None
         # Broken requests are the clients' fault, and aiohttp would log a traceback for each; our own faults are
         # logged by _guard.
@@ -120,7 +141,12 @@ class WebServer:
         protocols = cast("web.Server", self._runner.server)  # there is one after setup
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                protocols, self._host or None, self._port, backlog=_BACKLOG
+                protocols,
+                self._host or None,
+                self._port,
+                backlog=_BACKLOG,
+                ssl=self._context,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._context else None,
             )
         except OSError as error:
             await self.stop()
@@ -139,15 +165,22 @@ class WebServer:
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._scrape.close()
+        if self._site is not None:
+            self._site.close()
+        self._access.close()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[self._guard])
-        application.on_response_prepare.append(_harden)
-        application.router.add_get("/", self._landing)
-        application.router.add_get("/metrics", self._metrics)
+        application = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_FORM)
+        application.on_response_prepare.append(self._harden)
+        application.router.add_get("/metrics", self._scrape.answer)
+        if self._sources.exporter is not None:
+            application.router.add_get("/probe", self._sources.exporter.answer)
+        if self._site is not None:
+            application.router.add_routes(self._site.routes())
         application.router.add_get("/-/healthy", self._healthy)
         application.router.add_get("/-/ready", self._ready)
+        application.router.add_post("/-/reload", Reloading(self._sources.reload).answer)
         return application
 
     @web.middleware
@@ -155,15 +188,20 @@ class WebServer:
         """Answer within a deadline, whatever happens, and send the answer within another."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
+                request[VISITOR] = await self._access.admit(request)
                 response = await handler(request)
+        except Refusal as refusal:
+            response = refusal.response
         except web.HTTPException as refusal:
-            response = _plain(refusal.text or refusal.reason, refusal.status)
+            response = plain(refusal.text or refusal.reason, refusal.status)
             response.headers.update({name: value for name, value in refusal.headers.items() if name == "Allow"})
         except TimeoutError:
-            response = _plain("This takes too long now; try again later.", HTTPStatus.SERVICE_UNAVAILABLE)
+            response = plain("This takes too long now; try again later.", HTTPStatus.SERVICE_UNAVAILABLE)
         except Exception as error:  # noqa: BLE001 - the listener outlives any fault of a page
             self._log.error("a page could not be made", path=request.path, exc_info=error)
-            response = _plain("An internal error happened; the log says more.", HTTPStatus.INTERNAL_SERVER_ERROR)
+            response = plain("An internal error happened; the log says more.", HTTPStatus.INTERNAL_SERVER_ERROR)
+        if request.path.startswith(_API):
+            response = as_problem(response)
         try:
             async with asyncio.timeout(self._send_seconds):
                 await response.prepare(request)
@@ -175,8 +213,11 @@ class WebServer:
             raise
         return response
 
-    async def _landing(self, _request: web.Request) -> web.Response:
-        return web.Response(text=landing_page(self._sources.version), content_type="text/html")
+    async def _harden(self, _request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.update({name: value for name, value in self._access.headers.items() if value})
+        response.headers.popall("Server", None)
 
     async def _healthy(self, _request: web.Request) -> web.Response:
         return _health(self._sources.healthy())
@@ -184,29 +225,6 @@ class WebServer:
     async def _ready(self, _request: web.Request) -> web.Response:
         return _health(self._sources.ready())
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        """Render off the loop; scrapes that come while one of the same format is rendered share it."""
-        accept = request.headers.get("Accept", "")
-        rendering = self._renderings.get(accept)
-        if rendering is None:
-            if len(self._renderings) >= _MAX_RENDERINGS:
-                return _plain("Too many scrapes at once; try again later.", HTTPStatus.SERVICE_UNAVAILABLE)
-            rendering = asyncio.get_running_loop().run_in_executor(self._executor, self._sources.metrics, accept)
-            self._renderings[accept] = rendering
-            rendering.add_done_callback(lambda _: self._renderings.pop(accept, None))
-        # Shielded: a client that leaves must not take the rendering from the others.
-        body, content_type = await asyncio.shield(rendering)
-        return web.Response(body=body, headers={"Content-Type": content_type})
-
-
-async def _harden(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
-    response.headers.popall("Server", None)
-
 
 def _health(health: Health) -> web.Response:
-    return _plain(health.sentence, HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _plain(text: str, status: int) -> web.Response:
-    return web.Response(text=text + "\n", status=status)
+    return plain(health.sentence, HTTPStatus.OK if health.ok else HTTPStatus.SERVICE_UNAVAILABLE)

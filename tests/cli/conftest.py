@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from monitord.pki import Issued
 
 HOST = "api.example.test"
+SPARE = "sha256/U3BhcmUgcGluIG9mIGEga2V5IHRoYXQgaXMga2VwdC4="
+"""A pin of no known key, so that a set is not a lone pin."""
 _CONFIGURATION = """\
 timeout: 5s
 trust:
@@ -68,13 +70,14 @@ class World:
         return TlsServer(leaf or self.leaf, self.intermediate.certificate, addresses=addresses, port=port)
 
 
-def _leaf(issuer: Issued, *names: str, days: int = 60) -> Issued:
+def _leaf(issuer: Issued, *names: str, days: int = 300) -> Issued:
+    """A leaf that is fresh enough for no renewal to be near."""
     now = datetime.now(UTC).replace(microsecond=0)
     return pki.issue(
         names[0],
         issuer=issuer,
         names=names,
-        not_before=now - timedelta(days=90),
+        not_before=now - timedelta(days=10),
         not_after=now + timedelta(days=days),
     )
 
@@ -106,13 +109,21 @@ def home(tmp_path: Path, world: World) -> Path:
 
 @pytest.fixture
 def register(home: Path) -> Callable[..., None]:
-    """Writes an entry of ``domains.d``: host, the server's port, addresses, and pins or further lines."""
+    """Writes an entry of ``domains.d``: host, the server's port, addresses, and pins or further lines.
+
+    A spare is added to the pins unless they are ``lone``.
+    """
 
     def write(
-        port: int, *pins: object, addresses: tuple[str, ...] = ("127.0.0.1",), host: str = HOST, more: str = ""
+        port: int,
+        *pins: object,
+        addresses: tuple[str, ...] = ("127.0.0.1",),
+        host: str = HOST,
+        more: str = "",
+        lone: bool = False,
     ) -> None:
         where = ", ".join(f'"[{one}]:{port}"' if ":" in one else f'"{one}:{port}"' for one in addresses)
-        listed = "".join(f"    - {pin}\n" for pin in pins)
+        listed = "".join(f"    - {pin}\n" for pin in (*pins, *([] if lone else [SPARE])))
         text = f"- host: {host}\n  connect_to: [{where}]\n{more}" + (f"  pins:\n{listed}" if pins else "")
         (home / "domains.d" / f"{host}.yaml").write_text(text)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitord import pki
-from tests.cli.conftest import HOST
+from tests.cli.conftest import HOST, SPARE
 from tests.support.tlsserver import TlsServer
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def test_json_has_the_documented_shape(world: World, register: Register, monitor
         register(server.port, world.leaf.certificate.pin)
         record = monitord("check", HOST, "--json").record
     (observation,) = record.pop("observations")
+    (prediction,) = record.pop("predictions")
     leaf = {
         "role": "leaf",
         "subject": f"CN={HOST}",
@@ -56,8 +57,12 @@ def test_json_has_the_documented_shape(world: World, register: Register, monitor
         "verdict": "ok",
         "reason": "a pin matches the leaf",
         "matched": [leaf["spki"]],
-        "pins": [{"pin": leaf["spki"], "standing": "live"}],
-        "predictions": [],
+        "pins": [{"pin": leaf["spki"], "standing": "live"}, {"pin": SPARE, "standing": "never_seen"}],
+    }
+    assert {key: prediction[key] for key in ("cause", "severity", "expected")} == {
+        "cause": "leaf_renewal",
+        "severity": "info",
+        "expected": "pin_mismatch",
     }
     assert observation["chain"][0] == observation["path"][0] == leaf
     assert [one["role"] for one in observation["chain"]] == ["leaf", "intermediate"]
@@ -174,7 +179,7 @@ def test_a_mark_says_whether_the_client_counts_a_pin(
     """OkHttp looks at the whole path, curl at the leaf only."""
     pin = world.intermediate.certificate.pin
     with world.serve() as server:
-        register(server.port, more=f"  pinsets:\n    - {{name: app, client: {client}, pins: [{pin}]}}\n")
+        register(server.port, more=f"  pinsets:\n    - {{name: app, client: {client}, pins: [{pin}, {SPARE}]}}\n")
         result = monitord("check")
     assert result.code == code
     assert f"{mark} intermediate {pin}" in result.out
@@ -184,9 +189,8 @@ def test_a_whole_certificate_is_pinned_by_its_own_digest(world: World, register:
     """Client certificate; the mark and the pin added later go by that too."""
     pin = world.leaf.certificate.certificate_pin
     with world.serve() as server:
-        register(
-            server.port, more=f"  pinsets:\n    - name: app\n      client: certificate\n      pins:\n        - {pin}\n"
-        )
+        pins = f"        - {pin}\n        - {SPARE}\n"
+        register(server.port, more=f"  pinsets:\n    - name: app\n      client: certificate\n      pins:\n{pins}")
         result = monitord("check")
         server.present(world.renewed, world.intermediate.certificate)
         updated = monitord("add", HOST, "--update")

@@ -39,7 +39,7 @@ def test_a_sound_configuration_is_counted(home: Path, register: Register, monito
         file.write(receiver)
     result = monitord("check-config")
     assert (result.code, result.out) == (0, "1 domain, 1 pin set, 1 receiver: ok\n")
-    register(1, PINS[0])
+    register(1, PINS[0], lone=True)
     warned = monitord("check-config")
     assert (warned.code, warned.out) == (0, "1 domain, 1 pin set, 1 receiver: ok\n")
     assert f"{home}/domains.d/{HOST}.yaml:3: warning: there is only one pin" in warned.err
@@ -59,15 +59,15 @@ def test_other_commands_tell_all_faults_too(home: Path, monitord: Monitord) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["check", HOST], ["domains"], ["add", HOST], ["remove", HOST], ["trust", "show", "mozilla"]]
+    "words", [["check"], ["check", HOST], ["domains"], ["remove", HOST], ["trust", "show", "mozilla"]]
 )
 def test_a_configuration_that_is_not_there_says_how_to_begin(home: Path, monitord: Monitord, words: list[str]) -> None:
     """Whoever has just installed it is told what to write and what to call next."""
     result = monitord("-c", home / "nowhere.yaml", *words)
     assert result.code == 3
     assert result.err == (
-        f"monitord: there is no configuration file {home}/nowhere.yaml: create it with the line "
-        "'include: [\"domains.d/*.yaml\"]', then register an endpoint: monitord add HOST\n"
+        f"monitord: there is no configuration file {home}/nowhere.yaml: to make one and register an endpoint, call "
+        f"monitord -c {home}/nowhere.yaml add HOST\n"
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 PROGRAM = [sys.executable, "-m", "monitord"]
 COMMANDS = list(main.command_line.list_commands(click.Context(main.command_line)))
-TRUST_COMMANDS = ["trust list", "trust show", "trust diff"]
+SUBCOMMANDS = ["trust list", "trust show", "trust diff", "outbox resend", "outbox drop"]
 _PATIENCE = 60.0
 
 
@@ -62,7 +62,7 @@ def on_a_terminal(arguments: Sequence[object], environment: Mapping[str, str]) -
     return written.decode()
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, *TRUST_COMMANDS])
+@pytest.mark.parametrize("command", ["", *COMMANDS, *SUBCOMMANDS])
 def test_help_is_as_documented(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +204,7 @@ def test_an_interrupt_is_quiet(home: Path, register: Register) -> None:
         (["verify", "host"], ["aiohttp", "sqlalchemy", "apscheduler"]),
         (["check", "--help"], ["aiohttp", "sqlalchemy", "apscheduler"]),
         (["domains", "--help"], ["aiohttp", "sqlalchemy", "apscheduler", "OpenSSL"]),
+        (["ct-hook"], ["aiohttp", "sqlalchemy", "apscheduler", "OpenSSL", "cryptography", "pydantic", "asyncio"]),
     ],
 )
 def test_a_command_loads_only_what_it_needs(arguments: list[str], absent: list[str]) -> None:
@@ -232,3 +233,17 @@ def test_a_fault_of_monitord_is_a_sentence(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setenv("MONITORD_DEBUG", "1")
     assert main.run([], broken) == 3
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_reading_very_many_files_shows_on_a_terminal_how_far_it_is(tmp_path: Path) -> None:
+    """Nothing of it is left there afterwards, and nothing is shown for a single file."""
+    (tmp_path / "domains.d").mkdir()
+    for number in range(3):
+        (tmp_path / "domains.d" / f"{number}.yaml").write_text(f"- host: h{number}.example.com\n")
+    config = tmp_path / "monitord.yaml"
+    config.write_text("include: [domains.d/*.yaml]\n")
+    shown = on_a_terminal(["-c", config, "check-config"], {"TERM": "xterm"})
+    assert "reading files" in shown
+    assert "3/3" in shown
+    config.write_text("include: [domains.d/1.yaml]\n")
+    assert "reading files" not in on_a_terminal(["-c", config, "check-config"], {"TERM": "xterm"})

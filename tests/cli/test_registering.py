@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from monitord import pki
 from monitord.config.load import load
+from monitord.config.starter import starter
 from monitord.pinning.target import ConnectAddress
 from tests.cli.conftest import HOST
 from tests.support.daemon import Daemon
@@ -63,7 +65,8 @@ def test_an_endpoint_is_added_listed_checked_and_removed(world: World, home: Pat
             "daemon": "not_running",
         }
         assert "warning: this is the only pin: make a spare key now" in added.err
-        assert monitord("check", place).code == 0
+        checked = monitord("check", place)
+        assert (checked.code, "need attention" in checked.out, "No backup pin." in checked.out) == (1, True, True)
         listed = monitord("domains", "--json").record
         assert (listed["host"], listed["port"], listed["file"]) == ("localhost", server.port, str(file))
         assert [one["pins"] for one in listed["pinsets"]] == [[pin]]
@@ -87,11 +90,46 @@ def test_any_part_of_the_path_can_be_pinned(world: World, home: Path, monitord: 
 
 
 def test_a_spare_pin_is_kept_as_given(world: World, home: Path, monitord: Monitord) -> None:
-    """Beside the live one; then nothing is warned of."""
+    """Beside the live one; then nothing is warned of, if there is somebody to tell."""
+    with (home / "monitord.yaml").open("a") as file:
+        file.write("receivers: [{name: ops, webhook: {url: 'http://127.0.0.1:1/'}}]\n")
     with world.serve(world.local) as server:
         result = monitord("add", f"localhost:{server.port}", "--pin", "leaf", "--pin", UNKNOWN_PIN)
     assert (result.code, result.err) == (0, "")
     assert registered_pins(home) == [str(world.local.certificate.pin), UNKNOWN_PIN]
+
+
+def test_the_first_endpoint_needs_no_configuration(world: World, tmp_path: Path, monitord: Monitord) -> None:
+    """One to begin with is written, which includes the new file; what is left to be done is said, with its command."""
+    config = tmp_path / "empty" / "monitord.yaml"
+    root = tmp_path / "root.pem"
+    pin = str(world.local.certificate.pin)
+    with world.serve(world.local) as server:
+        place = f"localhost:{server.port}"
+        refused = monitord("-c", config, "add", place)
+        assert refused.code == 3
+        assert refused.err.startswith("monitord: nothing was registered: ")
+        assert not config.parent.exists()
+        result = monitord("-c", config, "add", place, "--pin", pin, "--force")
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == (
+        f"monitord: warning: nobody is told of a failure yet: name receivers in {config}, "
+        "then try them: monitord test-alert"
+    )
+    assert result.out.splitlines()[-1] == "no daemon is running; to start one: systemctl enable --now monitord"
+    assert monitord("-c", config, "domains", "--json").record["pinsets"][0]["pins"] == [pin]
+    config.write_text(f"{config.read_text()}trust: {{default: own, own: {root}}}\n")
+    assert monitord("-c", config, "check-config").code == 0
+
+
+def test_the_file_to_begin_with_loads_with_its_comment_signs_taken_off(tmp_path: Path, monitord: Monitord) -> None:
+    """What it suggests is right."""
+    text = re.sub(r"^#(?=\S|  )", "", starter(), flags=re.MULTILINE)
+    (tmp_path / "monitord.yaml").write_text(re.sub("^.*config_file:.*$", "", text, flags=re.MULTILINE))
+    (tmp_path / "smtp-password").write_text("a password\n")
+    result = monitord("-c", tmp_path / "monitord.yaml", "check-config")
+    assert result.code == 0
+    assert "1 receiver: ok" in result.out
 
 
 def test_what_is_registered_is_only_added_to(world: World, home: Path, monitord: Monitord) -> None:
@@ -142,7 +180,7 @@ def test_the_pins_of_both_types_of_key_are_registered(world: World, home: Path, 
     other = Site(rsa, [world.intermediate.certificate])
     with TlsServer(world.local, world.intermediate.certificate, other=other, addresses=["127.0.0.1"]) as server:
         assert monitord("add", f"localhost:{server.port}").code == 0
-        assert monitord("check", "localhost").code == 0
+        assert monitord("check", "localhost", "--json").record["verdict"] == "ok"
     assert set(registered_pins(home)) == {str(leaf.certificate.pin) for leaf in (world.local, rsa)}
 
 
@@ -233,7 +271,7 @@ def test_an_entry_says_what_the_options_said(world: World, home: Path, monitord:
         options += ["--interval", "5m", "--label", "team=pay$ments", "--label", "tier="]
         result = monitord("add", "shop.example.test:8443", *options)
         assert result.code == 0, result
-        assert monitord("check").code == 0
+        assert monitord("check", "--json").record["verdict"] == "ok"
     (target,) = load(main, environment={}).targets
     (pinset,) = target.pinsets
     assert (target.endpoint, target.server_name, target.trust) == ("shop.example.test:8443", HOST, ("own",))

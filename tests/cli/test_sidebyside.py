@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitord.pinning.pins import Client
-from tests.cli.conftest import HOST
+from tests.cli.conftest import HOST, SPARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_every_client_judges_the_same_pins(world: World, register: Register, mon
     pin = world.intermediate.certificate.pin
     failing = {Client.CURL, Client.CERTIFICATE}
     with world.serve() as server:
-        register(server.port, more=f"  pinsets:\n    - {{name: app, client: okhttp, pins: [{pin}]}}\n")
+        register(server.port, more=f"  pinsets:\n    - {{name: app, client: okhttp, pins: [{pin}, {SPARE}]}}\n")
         lines = monitord("check", "--all-clients", "--json")
         text = monitord("check", "--all-clients")
     assert (lines.code, text.code) == (0, 0)
@@ -70,7 +70,7 @@ def test_pins_of_whole_certificates_are_nothing_to_others(world: World, register
     """And that is said, rather than that the keys are wrong."""
     pin = world.leaf.certificate.certificate_pin
     with world.serve() as server:
-        register(server.port, more=f"  pinsets:\n    - {{name: app, client: certificate, pins: [{pin}]}}\n")
+        register(server.port, more=f"  pinsets:\n    - {{name: app, client: certificate, pins: [{pin}, {SPARE}]}}\n")
         lines = monitord("check", "--all-clients", "--json")
     assert lines.code == 0
     assert {one["client"] for one in lines.records if one["note"]} == set(Client) - {Client.CERTIFICATE}

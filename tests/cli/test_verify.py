@@ -169,7 +169,7 @@ def test_a_configuration_that_was_named_must_be_there(chain: Path, home: Path, m
     result = monitord("-c", home / "nowhere.yaml", "verify", HOST, "--chain", chain)
     assert result.code == 3
     assert result.out.startswith("MONITORD UNKNOWN - there is no configuration file ")
-    assert "nowhere.yaml: create it" in result.err
+    assert "nowhere.yaml: to make one" in result.err
 
 
 def test_agrees_with_limbo_as_the_rules_do(home: Path, monitord: Monitord) -> None:

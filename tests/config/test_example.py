@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitord.config.load import default_configuration, load
 from monitord.config.registry import DIRECTORY
-from monitord.config.schema import MainFile, Section
+from monitord.config.schema import MainFile
+from monitord.config.section import Section
+from monitord.pki import issue
 from tests.config.conftest import SIGNING_SECRET
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ def test_the_lines_commented_out_are_the_defaults(tmp_path: Path) -> None:
         "probing",
         "  max_",
         "  conc",
+        "  hurried_i",
+        "  hurried_l",
     )
     shown = [line.removeprefix("# ") for line in lines if line.startswith(tuple(f"# {key}" for key in keys))]
     assert len(shown) == len(keys)
@@ -66,6 +71,15 @@ def test_the_lines_commented_out_are_the_defaults(tmp_path: Path) -> None:
     configuration, defaults = load(path, environment={}), default_configuration(environment={})
     for name in ("interval", "timeout", "release_time", "horizon", "confirm", "failures", "store", "probing"):
         assert getattr(configuration, name) == getattr(defaults, name)
+
+
+def test_the_signals_shown_are_those_that_are_asked_anyway(tmp_path: Path) -> None:
+    """Their block loads with its comment signs taken off, and is what holds without it."""
+    lines = (EXAMPLE / "monitord.yaml").read_text().splitlines()
+    block = takewhile(bool, lines[lines.index("# signals:") :])
+    path = tmp_path / "monitord.yaml"
+    path.write_text("".join(f"{line.removeprefix('# ')}\n" for line in block))
+    assert load(path, environment={}).signals == default_configuration(environment={}).signals
 
 
 def test_every_key_is_in_the_example() -> None:
@@ -81,6 +95,17 @@ def test_the_example_of_an_included_file_loads(tmp_path: Path) -> None:
     (tmp_path / "main").write_text("include: ['*.yaml']\n")
     (target,) = load(tmp_path / "main", environment={}).targets
     assert target.endpoint == "api.example.com:443"
+
+
+def test_the_example_of_the_listener_s_file_loads(tmp_path: Path) -> None:
+    """Renamed, beside the certificate and the key that it names."""
+    server = issue("monitor.example.com", ca=False)
+    (tmp_path / "server.pem").write_bytes(server.pem)
+    (tmp_path / "server.key").write_bytes(server.key_pem)
+    (tmp_path / "web.yaml").write_bytes((EXAMPLE / "web.yaml.example").read_bytes())
+    main = tmp_path / "monitord.yaml"
+    main.write_text("web: {config_file: web.yaml, reload: true}\n")
+    assert load(main, environment={}).web.config_file == tmp_path / "web.yaml"
 
 
 def keys_of(section: type[Section]) -> Iterator[str]:

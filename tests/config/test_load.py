@@ -47,7 +47,7 @@ def test_the_defaults_hold_without_any_file() -> None:
     assert configuration.alerts == AlertSettings(timedelta(hours=4), resolved=True)
     assert configuration.store == "sqlite:////var/lib/monitord/monitord.db"
     assert configuration.web == WebSettings("127.0.0.1", 9843)
-    assert configuration.probing == ProbeSettings(16, 200)
+    assert configuration.probing == ProbeSettings(16, 200, timedelta(minutes=1), 100, 20, 100)
     assert configuration.warnings == ()
 
 
@@ -262,7 +262,7 @@ confirm: 3
 failures: 5
 alerts: {repeat: 12h, resolved: false}
 web: {listen: "[::1]:0"}
-probing: {max_addresses: 4, concurrency: 50}
+probing: {max_addresses: 4, concurrency: 50, hurried_interval: 30s, hurried_limit: 0, per_address: 2, per_network: 7}
 """)
     assert configuration.interval == timedelta(minutes=90)
     assert configuration.timeout == timedelta(milliseconds=500)
@@ -271,7 +271,7 @@ probing: {max_addresses: 4, concurrency: 50}
     assert (configuration.confirm, configuration.failures) == (3, 5)
     assert configuration.alerts == AlertSettings(timedelta(hours=12), resolved=False)
     assert configuration.web == WebSettings("::1", 0)
-    assert configuration.probing == ProbeSettings(4, 50)
+    assert configuration.probing == ProbeSettings(4, 50, timedelta(seconds=30), 0, 2, 7)
 
 
 def test_the_dubious_is_a_warning(load_text: Loader, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +21,44 @@ from monitord.config.receivers import (
     parse_mail_address,
 )
 from monitord.config.secret import Secret
-from monitord.pinning.incident import Severity
+from monitord.pinning.incident import IncidentKind, Severity
+from monitord.turns import Digest
 
 HOOK = WebhookSettings(Secret("https://hooks.example.com/T0/B0"))
 MAIL = EmailSettings(("ops@example.com",), "monitord@example.com", SmtpSettings("mail.example.com", 587))
 
 
 @pytest.mark.parametrize(
-    ("severities", "match", "wanted"),
+    ("asked", "wanted"),
     [
-        (None, {}, True),
-        (frozenset({Severity.WARNING}), {}, False),
-        (frozenset({Severity.WARNING, Severity.CRITICAL}), {"team": "payments"}, True),
-        (None, {"team": "payments", "tier": "1"}, False),
-        (None, {"team": "search"}, False),
+        ({}, True),
+        ({"severities": frozenset({Severity.WARNING})}, False),
+        ({"severities": frozenset({Severity.WARNING, Severity.CRITICAL}), "match": {"team": "payments"}}, True),
+        ({"match": {"team": "payments", "tier": "1"}}, False),
+        ({"match": {"team": "search"}}, False),
+        ({"match": {"team": ("search", "payments")}}, True),
+        ({"match": {"team": ("search", "maps")}}, False),
+        ({"match_not": {"team": "search"}}, True),
+        ({"match_not": {"team": "payments"}}, False),
+        ({"match_not": {"team": ("search", "payments")}}, False),
+        ({"match_not": {"tier": "1", "owner": "x"}}, False),
+        ({"match": {"team": "payments"}, "match_not": {"owner": "x"}}, False),
+        ({"kinds": frozenset({IncidentKind.PIN_MISMATCH, IncidentKind.UNTRUSTED})}, True),
+        ({"kinds": frozenset({IncidentKind.UNREACHABLE})}, False),
     ],
 )
-def test_a_receiver_gets_what_it_asked_for(
-    severities: frozenset[Severity] | None,
-    match: dict[str, str],
-    wanted: bool,
-) -> None:
-    """Severity and every label have to fit; nothing asked means everything."""
-    receiver = Receiver("ops", webhook=HOOK, severities=severities, match=match)
-    assert receiver.wants(Severity.CRITICAL, {"team": "payments", "owner": "x"}) is wanted
+def test_a_receiver_gets_what_it_asked_for(asked: dict[str, Any], wanted: bool) -> None:
+    """Kind, severity and every label have to fit, and no label that is excluded; nothing asked means everything."""
+    receiver = Receiver("ops", webhook=HOOK, **asked)
+    labels = {"team": "payments", "owner": "x"}
+    assert receiver.wants(IncidentKind.PIN_MISMATCH, Severity.CRITICAL, labels) is wanted
+
+
+def test_some_endpoint_is_enough_to_take_a_kind_and_severity() -> None:
+    """What concerns no endpoint goes by these alone."""
+    receiver = Receiver("ops", webhook=HOOK, severities=frozenset({Severity.CRITICAL}), match={"team": "payments"})
+    assert receiver.takes(IncidentKind.MONITOR_DEGRADED, Severity.CRITICAL)
+    assert not receiver.takes(IncidentKind.MONITOR_DEGRADED, Severity.WARNING)
 
 
 @pytest.mark.parametrize("ways", [{}, {"email": MAIL, "webhook": HOOK}])
@@ -192,3 +208,14 @@ def test_a_malformed_webhook_secret_is_refused_unquoted(text: str, complaint: st
     with pytest.raises(ReceiverError, match=complaint) as caught:
         WebhookSettings(HOOK.url, secret=Secret(text))
     assert not text or text.removeprefix("whsec_") not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("severity", "waits"), [(Severity.CRITICAL, False), (Severity.WARNING, True), (Severity.INFO, True)]
+)
+def test_what_is_critical_is_never_held_for_a_digest(severity: Severity, *, waits: bool) -> None:
+    """And a receiver without one holds nothing."""
+    digest = Digest(timedelta(days=1), timedelta(hours=8))
+    assert Receiver("ops", email=replace(MAIL, digest=digest)).can_wait_for(severity) is waits
+    assert not Receiver("ops", email=MAIL).can_wait_for(severity)
+    assert not Receiver("ops", webhook=HOOK).can_wait_for(severity)

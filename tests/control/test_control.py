@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitord.control import SOCKET_NAME, ControlError, ControlServer, candidate_paths, listening_path, request
+from monitord.control import (
+    SOCKET_NAME,
+    ControlError,
+    ControlServer,
+    Peer,
+    Request,
+    candidate_paths,
+    listening_path,
+    request,
+    this_user,
+)
+from monitord.errors import MonitordError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,27 +47,37 @@ except ControlError as error:
 """
 
 
-async def reload() -> dict[str, Any]:
+async def reload(_request: Request) -> dict[str, Any]:
     """Answer as a daemon does."""
     return {"ok": True, "message": "reloaded"}
 
 
-async def break_down() -> dict[str, Any]:
+async def break_down(_request: Request) -> dict[str, Any]:
     """Take for ever."""
     await asyncio.Event().wait()
     return {}
 
 
-async def list_faults() -> dict[str, Any]:
+async def list_faults(_request: Request) -> dict[str, Any]:
     """Answer with a line that is longer than any request may be."""
     return {"ok": False, "message": "a fault\n" * 100_000}
+
+
+async def repeat(request: Request) -> dict[str, Any]:
+    """Answer with what was asked, and by whom."""
+    return {"ok": True, "command": request.command, "arguments": request.arguments, "user": request.peer.user}
+
+
+async def refuse(_request: Request) -> dict[str, Any]:
+    """Have a reason not to."""
+    raise MonitordError("there is no such thing")
 
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Path]:
     """The socket of a server that answers for tmp_path/monitord.yaml."""
     path = tmp_path / SOCKET_NAME
-    handlers = {"reload": reload, "hang": break_down, "faults": list_faults}
+    handlers = {"reload": reload, "hang": break_down, "faults": list_faults, "repeat": repeat, "refuse": refuse}
     server = ControlServer(path, tmp_path / "monitord.yaml", handlers)
     await server.start()
     yield path
@@ -64,9 +85,9 @@ async def door(tmp_path: Path) -> AsyncIterator[Path]:
     assert not path.exists()
 
 
-async def ask(path: Path, command: str = "reload") -> dict[str, Any] | None:
+async def ask(path: Path, command: str = "reload", **arguments: object) -> dict[str, Any] | None:
     """The answer to a command about the configuration beside the socket."""
-    return await asyncio.to_thread(request, (path,), command, path.with_name("monitord.yaml"))
+    return await asyncio.to_thread(request, (path,), command, path.with_name("monitord.yaml"), arguments)
 
 
 async def say(path: Path, data: bytes) -> bytes:
@@ -88,6 +109,33 @@ async def say(path: Path, data: bytes) -> bytes:
 async def test_a_command_is_answered_by_its_handler(door: Path) -> None:
     """The client gets what the handler gave."""
     assert await ask(door) == {"ok": True, "message": "reloaded"}
+
+
+async def test_arguments_and_who_asks_reach_the_handler(door: Path) -> None:
+    """What the request says of the user counts for nothing: the kernel knows."""
+    answer = await ask(door, "repeat", hosts=["a"], seconds=1.5, user=12345)
+    expected = {"hosts": ["a"], "seconds": 1.5, "user": 12345}
+    assert answer == {"ok": True, "command": "repeat", "arguments": expected, "user": os.geteuid()}
+
+
+async def test_a_reason_not_to_is_the_answer(door: Path) -> None:
+    """The sentence of a fault reaches the person who asked."""
+    assert await ask(door, "refuse") == {"ok": False, "message": "there is no such thing"}
+
+
+async def test_arguments_of_another_shape_are_refused(door: Path) -> None:
+    """They are a mapping or nothing."""
+    asked = {"command": "repeat", "config": str(door.with_name("monitord.yaml")), "arguments": ["a"]}
+    answer = json.loads(await say(door, json.dumps(asked).encode() + b"\n"))
+    assert answer == {"ok": False, "message": "the arguments of a request are one JSON object"}
+
+
+def test_a_user_is_named_as_the_log_wants_it() -> None:
+    """By name, or number where there is none; of root only, who it was before is believed."""
+    assert this_user().user == os.geteuid()
+    assert Peer(0).named(None) == "root"
+    assert Peer(0).named("ann") == "ann as root"
+    assert Peer(987_654).named("ann") == "987654"
 
 
 async def test_an_answer_may_be_long(door: Path) -> None:

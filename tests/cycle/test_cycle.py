@@ -4,193 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
-
-import pytest
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from monitord import pki
-from monitord.config.receivers import EmailSettings, Receiver, SmtpSettings, SmtpTls
-from monitord.cycle import Cycle, RoundSettings
-from monitord.pinning.conditions import Policy
-from monitord.pinning.incident import IncidentKind, Severity
-from monitord.pinning.observation import Failure, FailureReason, Observation
-from monitord.pinning.pins import PinSet
-from monitord.pinning.target import Target
-from monitord.pinning.trust import TrustStore
+from monitord.pinning.incident import IncidentKind
 from monitord.pinning.verdict import Verdict
-from monitord.store.faults import StoreError
-from monitord.store.store import Store
+from tests.cycle.bench import KEY, OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
-
-    from monitord.errors import MonitordError
-    from monitord.outbox import Delivery, Message
-    from monitord.pinning.outcome import Outcome
-
-HOST = "api.example.com"
-KEY = (HOST, 443)
-OTHER = ("other.example.com", 443)
-MAIL = EmailSettings(("ops@example.com",), "monitord@example.com", SmtpSettings("127.0.0.1", 25, SmtpTls.NONE))
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """The time now."""
-        return self.now
-
-    def advance(self, step: timedelta = timedelta(minutes=15)) -> None:
-        """Let time pass."""
-        self.now += step
-
-
-class ScriptedProber:
-    """Shows one chain after another; the last for ever."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.script: list[tuple[pki.Issued, ...]] = []
-        self.probes = 0
-        self.gate: asyncio.Event | None = None
-        self.waiting = asyncio.Event()
-
-    async def observe(self, target: Target, *, timeout: timedelta) -> tuple[Observation, ...]:  # noqa: ASYNC109
-        """The next of the script."""
-        del timeout
-        self.probes += 1
-        if self.gate:
-            self.waiting.set()
-            await self.gate.wait()
-        chain = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        certificates = tuple(issued.certificate for issued in chain)
-        failure = None if chain else Failure(FailureReason.REFUSED, "connection refused")
-        return (Observation(self.clock(), "192.0.2.1", target.port, certificates, failure),)
-
-
-class Watcher:
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.errors: list[str | None] = []
-        self.messages: list[Message] = []
-        self.waiting = asyncio.Event()
-
-    def round_done(self, outcome: Outcome) -> None:
-        """Nothing to note."""
-
-    def recorded(self, error: MonitordError | None) -> None:
-        """Note whether the store took it."""
-        self.errors.append(None if error is None else str(error))
-
-    def queued(self, messages: Sequence[Message]) -> None:
-        """Note what waits to be sent."""
-        self.messages.extend(messages)
-        self.waiting.set()
-
-
-class FaultyStore:
-    """The real store behind a switch that makes it refuse, and a gate that makes it slow."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.refuses = False
-        self.poison: str | None = None
-        self.open = asyncio.Event()
-        self.open.set()
-        self.entered = asyncio.Event()
-        self.attempts: list[int] = []
-
-    async def record(self, outcomes: Sequence[Outcome], messages: Sequence[Message]) -> bool:
-        """Write, or refuse as a full disk does, or as a database does that contradicts."""
-        self.attempts.append(len(outcomes))
-        self.entered.set()
-        await self.open.wait()
-        if self.refuses:
-            raise StoreError("disk full")
-        if any(outcome.target.host == self.poison for outcome in outcomes):
-            raise StoreError("constraint failed", systemic=False)
-        return await self.store.record(outcomes, messages)
-
-
-class Bench:
-    """A cycle on a real store, with everything around it in the test's hands."""
-
-    def __init__(self, directory: Path) -> None:
-        self.url = f"sqlite:///{directory}/monitord.db"
-        self.clock = Clock()
-        self.prober = ScriptedProber(self.clock)
-        self.root = root = pki.issue("Root")
-        self.leaf = pki.issue(HOST, issuer=root, names=[HOST])
-        self.renewed = pki.issue(HOST, issuer=root, names=[HOST])
-        target = Target(HOST, pinsets=(PinSet("app", pins=(self.leaf.certificate.pin,), trust=("test",)),))
-        day = timedelta(days=1)
-        self.settings = RoundSettings(
-            timeout=timedelta(seconds=5),
-            policy=Policy(2, 3, 14 * day, 30 * day, timedelta(hours=4)),
-            trust={"test": TrustStore("test", [root.certificate])},
-            receivers=(Receiver("mail", MAIL), Receiver("pager", MAIL, severities=frozenset({Severity.CRITICAL}))),
-            targets={KEY: target},
-        )
-
-    async def start(self) -> Self:
-        """Open the store and go on from what it holds, as a daemon does when it starts."""
-        self.store = await Store.open(self.url, now=self.clock)
-        self.faulty = FaultyStore(self.store)
-        self.watcher = Watcher()
-        self.cycle = Cycle(
-            self.settings,
-            prober=self.prober,
-            store=self.faulty,
-            watcher=self.watcher,
-            now=self.clock,
-            incidents=await self.store.load_incidents(),
-            streaks=await self.store.load_streaks(),
-        )
-        return self
-
-    async def restart(self) -> None:
-        """Stop and start again."""
-        await self.stop()
-        await self.start()
-
-    async def stop(self) -> None:
-        """Write what waits, and close the store."""
-        await self.cycle.flush()
-        await self.store.close()
-
-    async def round(self, *chains: tuple[pki.Issued, ...]) -> list[str]:
-        """One round, written, in which the endpoint shows these chains; its transitions as ``kind.state``."""
-        self.prober.script = list(chains)
-        self.clock.advance()
-        outcome = await self.cycle.run_round(KEY)
-        assert outcome is not None
-        await self.cycle.flush()
-        return [f"{step.incident.key.kind}.{step.incident.state}" for step in outcome.transitions]
-
-    async def outbox(self) -> list[tuple[str, str]]:
-        """Everything that can be sent now, in order, marked as sent."""
-        await self.cycle.flush()
-        found: list[Delivery] = []
-        while batch := await self.store.claim(10, self.clock()):
-            for delivery in batch:
-                await self.store.delivered(delivery.id, self.clock())
-            found.extend(batch)
-        return sorted((delivery.receiver, str(delivery.body["type"])) for delivery in found)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """A bench that has started."""
-    bench = await Bench(tmp_path).start()
-    yield bench
-    await bench.stop()
+    from tests.cycle.bench import Bench
 
 
 async def test_a_mismatch_is_confirmed_by_a_second_probe_and_told_to_every_receiver(bench: Bench) -> None:
@@ -315,7 +138,7 @@ async def test_a_round_without_news_says_nothing_of_the_store(bench: Bench) -> N
     await bench.round((bench.leaf,))
     assert bench.watcher.errors == [None]
     await bench.round((bench.leaf,))
-    assert len(bench.faulty.attempts) == 2
+    assert len(bench.faulty.attempts) == 1
     assert bench.watcher.errors == [None]
 
 
@@ -430,7 +253,7 @@ async def test_an_outcome_that_can_never_be_written_holds_up_no_other(bench: Ben
 async def test_an_intermediate_seen_elsewhere_is_named_where_it_is_missing(bench: Bench) -> None:
     """Another endpoint presented it, so devices may have it: the sentence says which clients could connect."""
     intermediate = pki.issue("Intermediate", issuer=bench.root)
-    leaf = pki.issue(HOST, issuer=intermediate, names=[HOST])
+    leaf = pki.issue(KEY[0], issuer=intermediate, names=[KEY[0]])
     other = replace(bench.settings.targets[KEY], host="other.example.com")
     await bench.cycle.reconfigure(replace(bench.settings, targets={KEY: bench.settings.targets[KEY], OTHER: other}))
     bench.prober.script = [(leaf, intermediate)]
@@ -442,3 +265,16 @@ async def test_an_intermediate_seen_elsewhere_is_named_where_it_is_missing(bench
     assert (
         "devices that have cached or fetch CN=Intermediate (Android, Apple) can connect" in outcome.verdicts[0].reason
     )
+
+
+async def test_a_failure_that_is_not_confirmed_hurries_the_endpoint(bench: Bench) -> None:
+    """The look after it said nothing, so the next round is wanted soon; a confirmed one is told and needs no hurry."""
+    bench.prober.script = [(bench.renewed,), ()]
+    suspected = await bench.cycle.run_round(KEY)
+    assert suspected is not None
+    assert (suspected.transitions, suspected.hurried) == ((), True)
+    bench.prober.script = [(bench.renewed,)]
+    confirmed = await bench.cycle.run_round(KEY)
+    assert confirmed is not None
+    assert [step.incident.key.kind for step in confirmed.transitions] == [IncidentKind.PIN_MISMATCH]
+    assert not confirmed.hurried

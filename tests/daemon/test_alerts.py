@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from monitord.control import candidate_paths, request
+from tests.support.deployment import SPARE
 from tests.support.sinks import accept
 from tests.support.waiting import eventually
 
@@ -51,7 +52,7 @@ async def test_a_mismatch_and_its_end_are_told_once_each_with_a_restart_in_betwe
         (firing,) = await deployment.events(1)
         assert firing["type"] == "pin_mismatch.firing"
         assert (firing["data"]["host"], firing["data"]["labels"]) == (HOST, {"team": "payments"})
-        assert firing["data"]["pins"] == [str(shipped.certificate.pin)]
+        assert firing["data"]["pins"] == [str(shipped.certificate.pin), SPARE]
         assert firing["data"]["chain"][0]["spki"] == str(renewed.certificate.pin)
         (mail,) = await deployment.mail.wait_for(1)
         assert mail.message["X-Monitord-Event"] == "pin_mismatch.firing"

@@ -8,8 +8,10 @@ from typing import Any
 
 from monitord.outbox import Delivery, Message
 from monitord.pinning.certificate import certificates_in, parse_certificate
-from monitord.pinning.conditions import Known, Policy, conditions
+from monitord.pinning.conditions import Condition, Known, Policy, conditions
 from monitord.pinning.decide import decide
+from monitord.pinning.facts import alert_facts
+from monitord.pinning.incident import IncidentKey, IncidentKind
 from monitord.pinning.judge import judge
 from monitord.pinning.observation import Failure, FailureReason, Observation
 from monitord.pinning.outcome import Streaks
@@ -17,6 +19,7 @@ from monitord.pinning.pins import PinSet, parse_pin
 from monitord.pinning.report import event_body
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
+from tests.cli.test_forecast import renewing
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 RECEIVER = "pager"
@@ -45,3 +48,14 @@ def mismatch() -> Delivery:
     body: dict[str, Any] = event_body(step)
     message = Message(step.incident.id, step.number, RECEIVER, body, step.at)
     return Delivery(message.id, RECEIVER, message.incident, body, attempts=0, created_at=NOW)
+
+
+def predicted_facts() -> dict[str, Any]:
+    """What an alert about a predicted failure says."""
+    ruling = renewing().outlooks[0].ruling
+    (prediction,) = ruling.predictions
+    key = IncidentKey("api.example.com", 443, "android-5", IncidentKind.PIN_MISMATCH_PREDICTED)
+    condition = Condition(key, holds=True, severity=prediction.severity, verdict=ruling.verdict, prediction=prediction)
+    facts = alert_facts(condition, NOW)
+    del facts["timestamp"]  # which stands beside the data
+    return facts

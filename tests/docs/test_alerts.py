@@ -18,7 +18,7 @@ from monitord.notify.retry import DELAYS
 from monitord.notify.webhook import WebhookSender
 from monitord.pinning.incident import IncidentKind
 from tests.docs.documents import ROOT, blocks, rows, spans
-from tests.docs.incident import NOW, mismatch
+from tests.docs.incident import NOW, mismatch, predicted_facts
 from tests.support.sinks import ReceivedCall, WebhookSink
 
 PAGE = ROOT / "docs" / "alerts.md"
@@ -39,9 +39,9 @@ def test_the_webhook_example_is_what_the_rules_write() -> None:
 
 
 def test_every_field_is_explained() -> None:
-    """The table has the fields of the example, and the one for what was cut."""
+    """The table has the fields of the example, those of a predicted failure, and the one for what was cut."""
     explained = {field for row in rows(PAGE.read_text("utf-8"), "field") for field in spans(row[0])}
-    assert explained == {*mismatch().body["data"], "omitted"}
+    assert explained == {*mismatch().body["data"], *predicted_facts(), "omitted", "grouped"}
 
 
 def test_every_kind_is_named() -> None:

@@ -11,7 +11,8 @@ from monitord import pki
 from monitord.config.faults import ConfigurationError
 from monitord.config.later import NOT_YET
 from monitord.config.load import load
-from monitord.config.schema import MainFile, Section
+from monitord.config.schema import MainFile
+from monitord.config.section import Section
 from monitord.config.times import parse_duration
 from tests.docs.documents import ROOT, Block, all_blocks, rows, spans
 
@@ -115,6 +116,8 @@ def _surroundings(directory: Path) -> Path:
     (directory / "smtp-password").write_text("a password\n")
     (directory / "webhook-secret").write_text(f"{SIGNING_SECRET}\n")
     (directory / "proxy-password").write_text("a password\n")
+    (directory / "pagerduty-key").write_text("a key\n")
+    (directory / "mattermost.json.j2").write_text("{}\n")
     client = pki.issue("client", ca=False)
     (directory / "client.pem").write_bytes(client.pem)
     (directory / "client-key.pem").write_bytes(client.key_pem)
@@ -132,9 +135,20 @@ def _accepts(directory: Path, key: str, value: str) -> bool:
         "receivers.email.smtp.": (
             "receivers: [{name: a, email: {to: [a@a.example], from: a@a.example, smtp: {host: a.example, %s}}}]"
         ),
+        "receivers.rate.": "receivers: [{name: a, webhook: {url: 'https://a.example'}, rate: {%s}}]",
+        "receivers.email.": (
+            "receivers: [{name: a, email: {to: [a@a.example], from: a@a.example, smtp: {host: a.example}, %s}}]"
+        ),
         "receivers.webhook.": "receivers: [{name: a, webhook: {url: 'https://a.example', %s}}]",
         "alerts.": "alerts: {%s}",
+        "heartbeat.": "heartbeat: {url: 'https://a.example', %s}",
+        "discovery.pinsets.": f"discovery: {{pinsets: [{{name: a, pins: ['{pin}'], %s}}]}}",
+        "discovery.": "discovery: {%s}",
         "probing.": "probing: {%s}",
+        "signals.ct.search.": "signals: {ct: {search: {%s}}}",
+        "signals.ct.": "signals: {ct: {%s}}",
+        "signals.crl.": "signals: {crl: {%s}}",
+        "signals.dns.": "signals: {dns: {%s}}",
         "": "%s",
     }
     prefix = next(prefix for prefix in wrappers if key.startswith(prefix))

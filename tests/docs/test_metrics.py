@@ -8,6 +8,7 @@ import pytest
 from monitord.metrics.families import COUNTERS, GAUGES, LAG, PREFIX
 from monitord.notify.fault import DeliveryFault
 from monitord.pinning.observation import FailureReason
+from monitord.pinning.prediction import Cause
 from tests.docs.documents import ROOT, blocks, rows, spans
 
 if TYPE_CHECKING:
@@ -27,15 +28,16 @@ def test_every_metric_is_documented_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "reasons"),
+    ("label", "metric", "reasons"),
     [
-        ("monitord_probe_failures_total", list(FailureReason)),
-        ("monitord_notifications_failed_total", list(DeliveryFault)),
+        ("reason", "monitord_probe_failures_total", list(FailureReason)),
+        ("reason", "monitord_notifications_failed_total", list(DeliveryFault)),
+        ("cause", "monitord_pin_predicted_failure_timestamp_seconds", list(Cause)),
     ],
 )
-def test_the_lists_of_reasons_are_complete(metric: str, reasons: list[str]) -> None:
+def test_the_lists_of_reasons_are_complete(label: str, metric: str, reasons: list[str]) -> None:
     """Each closed list is given in full, in its order."""
-    sentence = TEXT.split(f"`reason` of `{metric}` is one of ")[1].split(".\n")[0]
+    sentence = TEXT.split(f"`{label}` of `{metric}` is one of ")[1].split(".\n")[0]
     assert spans(sentence) == [str(reason) for reason in reasons]
 
 

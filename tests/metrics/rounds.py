@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from monitord import pki
+from monitord.pinning.incident import Severity
 from monitord.pinning.observation import Failure, FailureReason, Observation
 from monitord.pinning.outcome import Outcome, Streaks
 from monitord.pinning.pins import Pin, PinSet
+from monitord.pinning.prediction import Cause, Prediction
 from monitord.pinning.target import Target
 from monitord.pinning.verdict import Judgement, PinSetVerdict, Verdict
 
@@ -94,6 +96,23 @@ def outcome(
         for pins in of.pinsets or (PinSet("default"),)
     )
     return Outcome(of, at, observations, verdicts, (), Streaks(), 0.25)
+
+
+def prediction(cause: Cause = Cause.LEAF_RENEWAL, **changes: object) -> Prediction:
+    """A likely failure of the set in ten days."""
+    expected = Prediction(
+        "android-5",
+        cause,
+        at=NOW + timedelta(days=10),
+        until=NOW + timedelta(days=20),
+        confidence=0.9,
+        severity=Severity.CRITICAL,
+        expected=Verdict.PIN_MISMATCH,
+        evidence="so it was before",
+        advice="pin the next key",
+        act_by=NOW,
+    )
+    return replace(expected, **changes)  # type: ignore[arg-type]
 
 
 def later(minutes: int) -> datetime:

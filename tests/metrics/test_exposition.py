@@ -4,6 +4,7 @@ import platform
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from subprocess import run
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,19 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from monitord.metrics.exposition import Metrics
-from monitord.pinning.incident import Incident, IncidentKey, IncidentKind, IncidentState, Severity
+from monitord.pinning.incident import (
+    Acknowledgement,
+    Handling,
+    Incident,
+    IncidentKey,
+    IncidentKind,
+    IncidentState,
+    Severity,
+)
 from monitord.pinning.observation import FailureReason
+from monitord.pinning.prediction import Cause
 from monitord.pinning.verdict import Verdict
-from tests.metrics.rounds import NOW, later, outcome, path, pinset, seen, target
+from tests.metrics.rounds import NOW, later, outcome, path, pinset, prediction, seen, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,10 +50,16 @@ def metrics_of(*targets: Target) -> Metrics:
     return metrics
 
 
+def scrape(metrics: Metrics, accept: str = "") -> tuple[bytes, str]:
+    """The body of a scrape and its content type."""
+    pieces, content_type = metrics.render(accept)
+    return b"".join(pieces), content_type
+
+
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every series of a scrape, as both formats' parsers read it."""
-    text, text_type = metrics.render()
-    opened, open_type = metrics.render(OPENMETRICS)
+    text, text_type = scrape(metrics)
+    opened, open_type = scrape(metrics, OPENMETRICS)
     assert text_type.startswith("text/plain; version=0.0.4")
     assert open_type.startswith("application/openmetrics-text; version=1.0.0")
     found = _index(parse_text(text.decode()))
@@ -76,22 +92,84 @@ def test_a_scrape_reads_as_the_golden_file() -> None:
     """Names, labels, help and values of everything are what users rely on."""
     other = target("2001:db8::1", port=8443, labels={"team": "payments"}, pinsets=())
     metrics = metrics_of(target(pinsets=(pinset(expires=later(60)),)), other)
-    metrics.record(outcome(target(pinsets=(pinset(expires=later(60)),))))
+    predictions = (prediction(), prediction(Cause.CT_ISSUED, confidence=0.5, at=later(60)))
+    metrics.record(replace(outcome(target(pinsets=(pinset(expires=later(60)),))), predictions=predictions))
     metrics.record(outcome(other, Verdict.UNDETERMINED, (seen(chain=False, failure=FailureReason.TIMEOUT),)))
     key = IncidentKey("2001:db8::1", 8443, "", IncidentKind.UNREACHABLE)
     metrics.incidents([Incident("00" * 8, key, IncidentState.FIRING, Severity.WARNING, NOW, NOW)])
+    metrics.silences(1)
     metrics.notification("ops-mail", None)
     metrics.notification("ops-mail", "timeout")
     metrics.outbox(1, NOW)
-    metrics.tick(NOW)
+    metrics.tick(NOW, overdue=12.5, skipped=3)
     metrics.lag(0.3)
     metrics.lag(400)
     metrics.config_reload(ok=True, now=NOW)
     metrics.store_writable(writable=True)
-    body, _ = metrics.render()
+    metrics.set_sources(["ari", "dns"])
+    metrics.facts({"ari": 2, "crl": 1})
+    metrics.polled("ari", NOW, success=True)
+    metrics.polled("dns", NOW, success=False)
+    metrics.policy(timedelta(days=14), timedelta(days=30))
+    metrics.set_lists({"targets/*.json": 3, "https://sd.example.com/targets": 0})
+    metrics.list_read("targets/*.json", NOW, success=True)
+    metrics.list_read("https://sd.example.com/targets", NOW, success=False)
+    body, _ = scrape(metrics)
     ours = [line for line in body.decode().splitlines(keepends=True) if "monitord_" in line]
     shown = "".join(ours).replace(platform.python_version(), "3.x.y")
     assert shown == GOLDEN.read_text("utf-8")
+
+
+def test_a_list_of_endpoints_keeps_its_last_success_and_its_counts() -> None:
+    """A refusal counts and changes nothing else; one that is gone shows nothing, and is not counted any more."""
+    metrics = metrics_of()
+    listed = {"source": "targets.json"}
+    metrics.set_lists({"targets.json": 2})
+    assert value(metrics, "discovery_last_success_timestamp_seconds", listed) is None
+    metrics.list_read("targets.json", NOW, success=True)
+    metrics.list_read("targets.json", later(1), success=False)
+    metrics.set_lists({"targets.json": 5})
+    assert value(metrics, "discovery_last_success_timestamp_seconds", listed) == NOW.timestamp()
+    assert value(metrics, "discovery_refreshes_total", listed) == 2
+    assert value(metrics, "discovery_refresh_failures_total", listed) == 1
+    assert value(metrics, "discovery_targets", listed) == 5
+    metrics.set_lists({})
+    metrics.list_read("targets.json", later(2), success=True)
+    assert value(metrics, "discovery_targets", listed) is None
+    assert value(metrics, "discovery_refreshes_total", listed) is None
+
+
+def test_what_is_quiet_is_open_all_the_same() -> None:
+    """Acknowledged and silenced incidents are counted twice: as what they are, and as that."""
+    metrics = metrics_of()
+    key = IncidentKey("api.example.com", 443, "", IncidentKind.UNREACHABLE)
+    plain = Incident("00" * 8, key, IncidentState.FIRING, Severity.WARNING, NOW, NOW)
+    seen = replace(plain, handling=Handling(acknowledged=Acknowledgement(NOW, "ann")))
+    quiet = replace(plain, handling=Handling(silenced_by="s1"))
+    metrics.incidents([plain, seen, quiet])
+    assert value(metrics, "incidents", {"kind": "unreachable", "severity": "warning"}) == 3
+    assert value(metrics, "incidents_acknowledged") == 1
+    assert value(metrics, "incidents_silenced") == 1
+    assert value(metrics, "silences") is None
+
+
+def test_a_source_of_signals_keeps_its_last_success() -> None:
+    """A poll with a fault counts as a failure, an idle one as neither, and one that is gone shows nothing."""
+    metrics = metrics_of()
+    metrics.set_sources(["ari", "crl"])
+    metrics.polled("ari", NOW, success=True)
+    metrics.polled("ari", later(1), success=False)
+    metrics.polled("ari", later(2), success=None)
+    metrics.polled("ct_log", NOW, success=True)
+    found = {name: value for (name, labels), value in samples(metrics).items() if dict(labels) == {"source": "ari"}}
+    assert found == {
+        "monitord_signal_polls_total": 3,
+        "monitord_signal_poll_failures_total": 1,
+        "monitord_signal_facts": 0,
+        "monitord_signal_last_success_timestamp_seconds": NOW.timestamp(),
+    }
+    metrics.set_sources(["crl"])
+    assert not [labels for _, labels in samples(metrics) if dict(labels).get("source") in ("ari", "ct_log")]
 
 
 @pytest.mark.system
@@ -99,9 +177,22 @@ def test_promtool_has_nothing_to_say() -> None:
     """The names follow the conventions of Prometheus; also before anything has happened."""
     for metrics in (Metrics("1.2.3"), metrics_of(target())):
         metrics.record(outcome())
-        body, _ = metrics.render()
+        body, _ = scrape(metrics)
         checked = run(["/usr/bin/promtool", "check", "metrics"], input=body, capture_output=True, check=False)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_round_for_which_another_stands_shows_what_a_judged_one_would() -> None:
+    """Only what each round changes is written anew; the scrape is the same."""
+    watched = target()
+    first = replace(outcome(watched), predictions=(prediction(),))
+    second = replace(first, at=later(1), duration=0.75)
+    quick, slow = metrics_of(watched), metrics_of(watched)
+    for metrics, after in ((quick, second), (slow, replace(second, verdicts=(*second.verdicts,)))):
+        metrics.record(first)
+        metrics.record(after)
+    assert _ours(samples(quick)) == _ours(samples(slow))
+    assert samples(quick)["monitord_probes_total", frozenset(ENDPOINT.items())] == 2
 
 
 def test_closed_lists_are_there_from_the_start() -> None:
@@ -161,6 +252,38 @@ def test_each_verdict_says_no_more_than_is_known(
     assert value(metrics, "pinset_backup_pins", PINS) == backup
     states = {state: value(metrics, "pin_verdict", {**PINS, "verdict": state}) for state in Verdict}
     assert states == {state: float(state is verdict) for state in Verdict}
+
+
+PREDICTED = "pin_predicted_failure_timestamp_seconds"
+
+
+def test_each_cause_of_a_predicted_failure_has_a_series() -> None:
+    """Of several predictions for one cause the earliest; what is merely listed has none."""
+    metrics = metrics_of(target())
+    several = (
+        prediction(at=later(300)),
+        prediction(at=later(200), confidence=0.5),
+        prediction(at=later(100), confidence=0.49),
+        prediction(Cause.CT_ISSUED, at=later(400), severity=Severity.INFO),
+        prediction(Cause.ROOT_EXPIRY, confidence=0.1),
+    )
+    metrics.record(replace(outcome(), predictions=several))
+    assert value(metrics, PREDICTED, {**PINS, "cause": "leaf_renewal"}) == later(200).timestamp()
+    assert value(metrics, PREDICTED, {**PINS, "cause": "ct_issued"}) == later(400).timestamp()
+    assert value(metrics, PREDICTED, {**PINS, "cause": "root_expiry"}) is None
+
+
+def test_a_prediction_takes_its_series_with_it() -> None:
+    """When it is withdrawn, and when the pins that it is about were changed."""
+    metrics = metrics_of(target())
+    labels = {**PINS, "cause": "leaf_renewal"}
+    metrics.record(replace(outcome(), predictions=(prediction(),)))
+    assert value(metrics, PREDICTED, labels) is not None
+    metrics.record(outcome())
+    assert value(metrics, PREDICTED, labels) is None
+    metrics.record(replace(outcome(), predictions=(prediction(),)))
+    metrics.set_targets([target(pinsets=(pinset("other"),))])
+    assert value(metrics, PREDICTED, labels) is None
 
 
 def test_an_endpoint_without_pins_has_a_verdict_all_the_same() -> None:
@@ -375,7 +498,7 @@ def test_no_text_breaks_a_scrape(text: str, labels: dict[str, str]) -> None:
     metrics = metrics_of(hostile)
     metrics.record(outcome(hostile))
     samples(metrics)
-    body, _ = metrics.render()
+    body, _ = scrape(metrics)
     assert body.count(b"\n") == len(body.decode().splitlines())
 
 
@@ -416,7 +539,7 @@ def _name(common_name: str) -> bytes:
 )
 def test_the_format_is_the_one_asked_for(accept: str, expected: str) -> None:
     """OpenMetrics where the scraper takes it, the text format for everyone else and for nonsense."""
-    _, content_type = metrics_of().render(accept)
+    _, content_type = scrape(metrics_of(), accept)
     assert content_type.startswith(expected)
 
 
@@ -426,15 +549,15 @@ def test_renderings_beside_rounds_are_whole() -> None:
     metrics = metrics_of(*watched)
     torn: list[object] = []
 
-    def scrape() -> None:
+    def look() -> None:
         for _ in range(10):
-            found = _index(parse_text(metrics.render()[0].decode()))
+            found = _index(parse_text(scrape(metrics)[0].decode()))
             for name, labels in found:
                 if name == "monitord_pin_match":
                     state = frozenset({*labels, ("verdict", "ok")})
                     torn.extend([labels] if found["monitord_pin_verdict", state] != found[name, labels] else [])
 
-    scraper = threading.Thread(target=scrape)
+    scraper = threading.Thread(target=look)
     scraper.start()
     rounds = 0
     while scraper.is_alive():

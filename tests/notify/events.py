@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from monitord.outbox import Delivery
+from monitord.outbox import Delivery, batch_id, grouped_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOW = datetime(2026, 3, 2, 0, 5, 7, tzinfo=UTC)
 
@@ -169,8 +172,22 @@ EXPIRING = event(
     chain=[certificate("leaf", "CN=api.example.com", "leaf-a")],
 )
 
+MEMBERS = tuple(
+    event(
+        "pin_mismatch",
+        incident=f"{number:016x}",
+        host=f"api{number}.example.com",
+        pinset="android-5" if number % 2 else None,
+        since=f"2026-03-02T00:00:0{number}Z",
+        summary=f"The apps refuse to connect to api{number}.example.com:443: none of the 2 pins is on the path.",
+        group="intermediate CN=Example CA 1,O=Example Trust",
+    )
+    for number in range(1, 7)
+)
+GROUPED = grouped_body(MEMBERS)
 
-def delivery(body: dict[str, Any] | None = None, **changes: Any) -> Delivery:
+
+def delivery(body: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:
     """A delivery of this body (the mismatch by default) to receiver ``ops``."""
     values: dict[str, Any] = {
         "id": "5f0c" * 8,
@@ -182,3 +199,9 @@ def delivery(body: dict[str, Any] | None = None, **changes: Any) -> Delivery:
         **changes,
     }
     return Delivery(**values)
+
+
+def batch(members: tuple[Mapping[str, Any], ...] = MEMBERS) -> Delivery:
+    """Several events of one cause, delivered at once to receiver ``ops``."""
+    incidents = tuple(member["data"]["incident"] for member in members)
+    return Delivery(batch_id(incidents), "ops", incidents[0], grouped_body(members), 0, NOW, members, incidents)

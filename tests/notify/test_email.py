@@ -52,7 +52,7 @@ async def test_a_plain_server_gets_the_whole_message() -> None:
     assert (mail.sender, mail.recipients) == ("monitord@example.com", ("ops@example.com", "oncall@example.com"))
     assert mail.message["Message-ID"] == f"<{delivery().id}@example.com>"
     assert mail.message["X-Monitord-Event"] == "pin_mismatch.firing"
-    letter = write_letter(events.MISMATCH)
+    letter = write_letter((events.MISMATCH,), NOW)
     assert mail.part("plain") == render_text(letter)
     assert mail.part("html") == render_html(letter)
     assert not mail.encrypted

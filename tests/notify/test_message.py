@@ -17,37 +17,74 @@ from monitord.config.receivers import EmailSettings, SmtpSettings
 from monitord.notify.message import write_mail
 from monitord.notify.payload import write_payload
 from monitord.notify.render import render_html, render_text
-from monitord.notify.trial import write_test
 from monitord.notify.wording import write_letter
+from monitord.outbox import grouped_body
+from monitord.pinning.pins import Client
 from tests.notify import events
-from tests.notify.events import NOW, delivery, event, pin
+from tests.notify.events import NOW, batch, delivery, event, pin
+from tests.notify.hostile import hostile
+from tests.notify.stories import DIGEST, STORIES
 
 GOLDEN = Path(__file__).parent / "golden"
-STORIES = {
-    "mismatch_firing": events.MISMATCH,
-    "mismatch_resolved": events.RESOLVED,
-    "unreachable": events.UNREACHABLE,
-    "untrusted": events.UNTRUSTED,
-    "pins_expiring": events.EXPIRING,
-    "test": write_test("ops-mail", "id", NOW).body,
+TOLD = {name: (story, None) for name, story in STORIES.items()} | {
+    "mismatch_reminder": (STORIES["mismatch_firing"], NOW + timedelta(hours=4)),
+    "digest": (DIGEST, None),
+    "hostile": ((hostile(),), None),
 }
 SETTINGS = EmailSettings(("ops@example.com", "Öps <oncall@example.com>"), "monitord@example.com", SmtpSettings("h", 25))
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", TOLD)
 def test_the_message_reads_as_the_golden_file(story: str) -> None:
     """Text, HTML and JSON of each kind of message are as reviewed."""
-    letter = write_letter(STORIES[story])
+    told, told_at = TOLD[story]
+    letter = write_letter(told, told_at)
     rendered = {
         "txt": f"Subject: {letter.subject}\n\n{render_text(letter)}",
         "html": render_html(letter),
-        "json": write_payload(STORIES[story]).decode("ascii") + "\n",
+        "json": write_payload(grouped_body(told)).decode("ascii") + "\n",
     }
     for suffix, found in rendered.items():
         path = GOLDEN / f"{story}.{suffix}"
         if os.environ.get("REGENERATE_GOLDEN"):
             path.write_text(found, encoding="utf-8")
         assert found == path.read_text(encoding="utf-8"), path.name
+
+
+def test_no_golden_file_is_left_over() -> None:
+    """Each belongs to a message that exists."""
+    assert {path.stem for path in GOLDEN.glob("*.*")} == set(TOLD)
+
+
+@pytest.mark.parametrize("story", sorted(set(TOLD) - {"test", "digest", "hostile"}))
+def test_the_first_lines_say_what_happens_to_whom_since_when(story: str) -> None:
+    """Who is woken reads three lines: the endpoint, or the part of monitord, and the time are in them."""
+    told, told_at = TOLD[story]
+    first = render_text(write_letter(told, told_at)).split("\n\n")[0].replace("\n", " ")
+    data = told[0]["data"]
+    assert (data["host"] or "pager") in first
+    assert data["since"][:10] in first
+    assert len(first) < 400
+
+
+@pytest.mark.parametrize("client", Client)
+def test_new_pins_are_spelt_as_the_client_s_own_file_wants_them(client: Client) -> None:
+    """Each is on a line of its own, whole, and what it says is the pin that was offered."""
+    body = event("pin_mismatch", client=client.value, new_pins=[{"role": "leaf", "subject": "CN=a", "pin": pin("new")}])
+    text = render_text(write_letter((body,)))
+    (line,) = [line for line in text.splitlines() if pin("new").removeprefix("sha256/") in line]
+    spelt = {
+        Client.OKHTTP: f'.add("api.example.com", "{pin("new")}")',
+        Client.CURL: pin("new").replace("sha256/", "sha256//", 1),
+        Client.ANDROID: f'<pin digest="SHA-256">{pin("new").removeprefix("sha256/")}</pin>',
+    }
+    assert spelt.get(client, pin("new").removeprefix("sha256/")) in line
+
+
+def test_a_client_of_a_later_version_gets_plain_pins() -> None:
+    """An event may name a client that this version does not know."""
+    body = event("pin_mismatch", client="new", new_pins=[{"role": "leaf", "subject": "CN=a", "pin": pin("new")}])
+    assert f"\n  {pin('new')}\n" in render_text(write_letter((body,)))
 
 
 def test_the_mail_has_the_headers_that_programs_rely_on() -> None:
@@ -58,10 +95,51 @@ def test_the_mail_has_the_headers_that_programs_rely_on() -> None:
     assert mail["To"] == "ops@example.com, Öps <oncall@example.com>"
     assert mail["Date"] == "Mon, 02 Mar 2026 00:05:07 +0000"
     assert mail["Message-ID"] == f"<{'5f0c' * 8}@example.com>"
-    assert mail["References"] == "<incident-0123456789abcdef@example.com>"
+    assert mail["References"] == mail["In-Reply-To"] == "<incident-0123456789abcdef@example.com>"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["X-Monitord-Event"] == "pin_mismatch.firing"
     assert mail["X-Monitord-Incident"] == "0123456789abcdef"
+    assert mail["X-Monitord-Severity"] == "critical"
+    assert mail["X-Monitord-Endpoint"] == "api.example.com:443"
+    assert mail["Importance"] == "high"
+
+
+def test_only_what_is_critical_and_open_is_marked_as_urgent() -> None:
+    """A phone that rings for important mail stays quiet at a warning and at the end."""
+    for body in (events.EXPIRING, events.RESOLVED):
+        assert write_mail(delivery(body), SETTINGS, NOW)["Importance"] is None
+
+
+def test_mail_about_several_endpoints_is_in_the_thread_of_each() -> None:
+    """The subject says how many more there are; a later mail about one of them finds the thread."""
+    mail = write_mail(batch(), SETTINGS, NOW)
+    assert mail["Subject"] == "[monitord] FIRING pin_mismatch api1.example.com:443 (android-5) and 5 more"
+    assert mail["References"].split() == [f"<incident-{number:016x}@example.com>" for number in range(1, 7)]
+    assert mail["X-Monitord-Incident"] == f"{1:016x}"
+
+
+def test_a_thread_of_many_fits_into_a_header() -> None:
+    """Five hundred incidents and the longest domain make no line that a mail server would refuse."""
+    settings = EmailSettings(("ops@example.com",), "monitord@" + ".".join(["x" * 50] * 4), SmtpSettings("h", 25))
+    mail = write_mail(batch(events.MEMBERS * 84), settings, NOW).as_bytes()
+    assert max(len(line) for line in mail.splitlines()) <= 998
+    parsed = email.message_from_bytes(mail, policy=email.policy.default)
+    assert all(reference.endswith("xx>") for reference in parsed["References"].split())
+
+
+def test_a_digest_is_in_no_thread() -> None:
+    """It is about many incidents, of which each has a thread of its own; filters know it by its type."""
+    mail = write_mail(batch(DIGEST), SETTINGS, NOW)
+    assert mail["Subject"] == "[monitord] DIGEST: 3 open, 1 over"
+    assert (mail["References"], mail["In-Reply-To"], mail["X-Monitord-Incident"]) == (None, None, None)
+    assert mail["X-Monitord-Event"] == "digest"
+
+
+def test_what_is_of_one_cause_is_no_digest() -> None:
+    """However many there are; of two causes it is one."""
+    assert write_letter(events.MEMBERS).subject.startswith("[monitord] FIRING pin_mismatch")
+    other = event("pin_mismatch", incident="f" * 16, group="another")
+    assert write_letter((*events.MEMBERS, other)).subject == "[monitord] DIGEST: 7 open, 0 over"
 
 
 def test_only_the_date_differs_between_attempts() -> None:
@@ -101,12 +179,12 @@ def test_a_subject_beyond_ascii_survives_the_way() -> None:
 
 def test_an_ipv6_endpoint_is_bracketed_in_the_subject() -> None:
     """HOST:PORT stays readable for an address."""
-    assert write_letter(events.UNTRUSTED).subject == "[monitord] FIRING untrusted [2001:db8::7]:8443 (android-5)"
+    assert write_letter((events.UNTRUSTED,)).subject == "[monitord] FIRING untrusted [2001:db8::7]:8443 (android-5)"
 
 
 def test_a_long_subject_is_cut() -> None:
     """No name makes the subject longer than 200 characters."""
-    assert len(write_letter(event("pin_mismatch", pinset="p" * 500)).subject) == 200
+    assert len(write_letter((event("pin_mismatch", pinset="p" * 500),)).subject) == 200
 
 
 def test_a_line_break_in_a_certificate_reaches_no_header() -> None:
@@ -131,7 +209,7 @@ def test_a_line_break_in_a_certificate_reaches_no_header() -> None:
 def test_html_shows_markup_of_a_server_as_text() -> None:
     """Names from certificates are escaped, and only web links are links."""
     body = event("pin_mismatch", chain=[{**events.LEAF, "subject": "CN=<img src=x>&\"'"}], url="javascript:alert(1)")
-    page = render_html(write_letter(body))
+    page = render_html(write_letter((body,)))
     assert "CN=&lt;img src=x&gt;&amp;&quot;&#x27;" in page
     assert "<img" not in page
     assert "href" not in page
@@ -145,7 +223,7 @@ def test_matching_pins_are_marked() -> None:
         matched=[pin("leaf-b")],
         chain=[events.LEAF, events.INTERMEDIATE, events.certificate("other", "CN=Appended", "appended")],
     )
-    text = render_text(write_letter(body))
+    text = render_text(write_letter((body,)))
     assert f"{pin('leaf-b')}  (matches a pin)" in text
     assert f"{pin('inter')}  (pinned, but not counted by the client)" in text
     assert f"{pin('appended')}  (not pinned, not on the path)" in text
@@ -155,14 +233,14 @@ def test_matching_pins_are_marked() -> None:
 def test_a_long_list_ends_with_how_many_more() -> None:
     """A thousand addresses do not make a mail of a thousand lines, nor are they passed over in silence."""
     many = [events.observation(f"192.0.2.{number}", "pin_mismatch", "no pin matches") for number in range(250)]
-    text = render_text(write_letter(event("pin_mismatch", observations=many)))
+    text = render_text(write_letter((event("pin_mismatch", observations=many),)))
     assert "and 220 more" in text
 
 
 @pytest.mark.parametrize("length", [2000, 2001, 9000])
 def test_a_text_that_is_cut_shows_that_it_was(length: int) -> None:
     """A server that sends a novel as its name gets a page of it, with an ellipsis."""
-    letter = write_letter(event("pin_mismatch", chain=[{**events.LEAF, "role": "x" * length}]))
+    letter = write_letter((event("pin_mismatch", chain=[{**events.LEAF, "role": "x" * length}]),))
     page = render_html(letter)
     assert ("x" * 2000 in page) == (length == 2000)
     assert ("x" * 1999 + "…" in page) == (length > 2000)
@@ -183,7 +261,7 @@ def test_nothing_unprintable_is_ever_written(subject: str, detail: str, host: st
         labels={label: label},
         observations=[events.observation(host, "undetermined", detail, failure=failure)],
     )
-    letter = write_letter(body)
+    letter = write_letter((body,))
     assert all(line.isprintable() for line in render_text(letter).split("\n"))
     assert all(line.isprintable() for line in render_html(letter).split("\n"))
     assert letter.subject.isprintable()
@@ -195,6 +273,6 @@ def test_fields_that_an_older_event_lacks_are_left_out() -> None:
     data: dict[str, Any] = {
         name: events.MISMATCH["data"][name] for name in ("incident", "kind", "state", "summary", "host", "port")
     }
-    text = render_text(write_letter({"type": "pin_mismatch.firing", "timestamp": "", "data": data}))
+    text = render_text(write_letter(({"type": "pin_mismatch.firing", "timestamp": "", "data": data},)))
     assert "Endpoint: api.example.com:443" in text
     assert "None" not in text

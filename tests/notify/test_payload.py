@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.notify.payload import SIZE_LIMIT, write_payload
+from monitord.outbox import grouped_body
 from tests.notify import events
 from tests.notify.events import certificate, event, observation, pin
 
@@ -48,6 +49,17 @@ def test_observations_go_first() -> None:
     assert data["chain"] == body["data"]["chain"]
     assert len(data["observations"]) + data["omitted"]["observations"] == 250
     assert len(data["observations"]) > 50
+
+
+def test_a_long_list_of_endpoints_leaves_room_for_the_first() -> None:
+    """Of five hundred endpoints as many as fit into half of the event are listed; the first event is whole."""
+    body = grouped_body(events.MEMBERS * 84)
+    data = json.loads(write_payload(body))["data"]
+    assert len(write_payload(body)) < SIZE_LIMIT
+    assert len(data["grouped"]) > 50
+    assert data["omitted"] == {"grouped": 504 - len(data["grouped"])}
+    assert data["grouped"] == body["data"]["grouped"][: len(data["grouped"])]
+    assert data["chain"] == body["data"]["chain"]
 
 
 anything = st.text(st.characters(codec=None), max_size=30).map(lambda text: text * 200)

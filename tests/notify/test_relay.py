@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -12,30 +11,14 @@ from standardwebhooks import Webhook
 from monitord.config.receivers import EmailSettings, Receiver, SmtpSettings, SmtpTls, WebhookSettings
 from monitord.config.secret import Secret
 from monitord.notify.fault import DeliveryError, DeliveryFault, Receipt
-from monitord.notify.relay import SLOTS
-from monitord.notify.senders import build_senders
+from monitord.notify.relay import LONGEST_ATTEMPT, SLOTS
+from monitord.notify.senders import build_channels
+from monitord.store.deliveries import LEASE
 from tests.notify.events import NOW
-from tests.notify.outbox import PATIENCE, Actor, Stage
+from tests.notify.outbox import NO_WAITS, PATIENCE, Actor, Stage, as_channels, running
 from tests.support.sinks import SmtpSink, WebhookSink, accept
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from monitord.notify.relay import Relay
-
 REFUSED = DeliveryError(DeliveryFault.REFUSED, "webhook https://a: no connection")
-
-
-@asynccontextmanager
-async def running(relay: Relay) -> AsyncIterator[None]:
-    """The relay at work."""
-    task = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        await relay.drain(PATIENCE)
-        async with asyncio.timeout(PATIENCE):
-            await task
 
 
 @pytest.fixture
@@ -54,7 +37,7 @@ async def test_mail_and_webhook_get_what_was_queued(stage: Stage) -> None:
         ]
         stage.outbox.queue("m1", "mail")
         stage.outbox.queue("w1", "hook")
-        async with running(stage.relay(**build_senders(receivers))):
+        async with running(stage.relay(**build_channels(receivers))):
             await stage.outbox.until_state("delivered", "m1", "w1")
     assert mailbox.mails[0].message["Message-ID"] == "<m1@example.com>"
     assert hook.calls[0].headers["webhook-id"] == "w1"
@@ -122,7 +105,7 @@ async def test_a_hanging_webhook_delays_no_mail(stage: Stage) -> None:
             Receiver("mail", email=EmailSettings(("ops@example.com",), "monitord@example.com", smtp)),
         ]
         stage.outbox.queue("w1", "hook")
-        async with running(relay := stage.relay(**build_senders(receivers))):
+        async with running(relay := stage.relay(**build_channels(receivers))):
             await hook.wait_for(1)
             stage.outbox.queue("m1", "mail")
             relay.wake()
@@ -158,7 +141,7 @@ async def test_a_repeat_is_the_same_message_to_the_receiver(stage: Stage) -> Non
     async with WebhookSink(fail_once) as hook:
         receiver = Receiver("ops", webhook=WebhookSettings(Secret(hook.url), secret=Secret(secret)))
         stage.outbox.queue("w1")
-        async with running(relay := stage.relay(**build_senders([receiver]))):
+        async with running(relay := stage.relay(**build_channels([receiver]))):
             await stage.outbox.until(lambda: stage.outbox.rows["w1"].error is not None)
             assert stage.outbox.rows["w1"].due == NOW + timedelta(seconds=5)
             stage.clock.now += timedelta(seconds=5)
@@ -171,16 +154,6 @@ async def test_a_repeat_is_the_same_message_to_the_receiver(stage: Stage) -> Non
         made = datetime.fromtimestamp(int(call.headers["webhook-timestamp"]), UTC)
         assert call.headers["webhook-signature"] == Webhook(secret).sign("w1", made, call.body.decode())
     assert stage.results == [("ops", DeliveryFault.SERVER_ERROR), ("ops", None)]
-
-
-async def test_retry_after_moves_the_next_attempt(stage: Stage) -> None:
-    """A receiver that asks for an hour is left alone for an hour."""
-    asked = DeliveryError(DeliveryFault.THROTTLED, "webhook https://a answered 429", retry_after=timedelta(hours=1))
-    stage.outbox.queue("m1")
-    async with running(stage.relay(ops=Actor([asked]))):
-        await stage.outbox.until(lambda: stage.outbox.rows["m1"].error is not None)
-    assert stage.outbox.rows["m1"].due == NOW + timedelta(hours=1)
-    assert stage.diary.events("warning") == ["delivery_failed"]
 
 
 async def test_a_permanent_failure_is_a_dead_letter_at_once(stage: Stage) -> None:
@@ -246,7 +219,7 @@ async def test_new_senders_serve_the_next_attempt(stage: Stage) -> None:
     relay = stage.relay(ops=before)
     async with running(relay):
         await before.until_begun(1)
-        relay.replace_senders({"ops": after})
+        relay.replace_channels(as_channels({"ops": after}), NO_WAITS)
         before.gate.set()
         await stage.outbox.until(lambda: stage.outbox.rows["m1"].error is not None)
         stage.clock.now += timedelta(seconds=5)
@@ -255,7 +228,7 @@ async def test_new_senders_serve_the_next_attempt(stage: Stage) -> None:
     assert (before.begun, after.begun) == (["m1"], ["m1"])
 
 
-@pytest.mark.parametrize("method", ["claim", "next_due", "release_leases"])
+@pytest.mark.parametrize("method", ["claim", "release_leases", "holds"])
 async def test_a_store_that_fails_does_not_end_the_relay(stage: Stage, method: str) -> None:
     """The fault is logged, and the next look finds the message."""
     stage.outbox.queue("m1")
@@ -266,35 +239,6 @@ async def test_a_store_that_fails_does_not_end_the_relay(stage: Stage, method: s
         relay.wake()
         await stage.outbox.until_state("delivered", "m1")
     assert "outbox_unavailable" in stage.diary.events("error")
-
-
-@pytest.mark.parametrize(
-    ("method", "script", "state"),
-    [
-        ("delivered", [], "delivered"),
-        ("failed", [REFUSED], "delivered"),
-        ("bury", [DeliveryError(DeliveryFault.GONE, "gone", permanent=True)], "dead"),
-    ],
-)
-async def test_a_mark_is_made_again_until_the_store_takes_it(
-    stage: Stage, method: str, script: list[Exception | Receipt], state: str
-) -> None:
-    """A message that was taken is not sent twice because the disk was full; one that was not is not forgotten."""
-    stage.outbox.queue("m1")
-    stage.outbox.broken[method] = 3
-    sender = Actor(list(script))
-    relay = stage.relay(ops=sender)
-    async with running(relay):
-        for left in (2, 1, 0):
-            await stage.outbox.until(lambda: stage.outbox.broken[method] <= left)  # noqa: B023 - awaited in the loop
-            stage.clock.now += timedelta(minutes=3)
-            relay.wake()
-        if method == "failed":
-            await stage.outbox.until(lambda: stage.outbox.rows["m1"].error is not None)
-            stage.clock.now += timedelta(minutes=3)
-            relay.wake()
-        await stage.outbox.until_state(state, "m1")
-    assert len(sender.begun) == (2 if method == "failed" else 1)
 
 
 async def test_a_lease_that_ended_early_sends_nothing_twice(stage: Stage) -> None:
@@ -317,8 +261,8 @@ async def test_what_was_pending_before_the_start_is_due_at_once(stage: Stage) ->
     """Neither a lease of the dead process nor a retry of tomorrow is waited for."""
     stage.outbox.queue("leased", incident="i1")
     stage.outbox.queue("later", incident="i2")
-    stage.outbox.rows["leased"].lease = NOW + timedelta(minutes=2)
-    stage.outbox.rows["later"].due = NOW + timedelta(days=1)
+    stage.outbox.rows["leased"].change(lease_until=NOW + timedelta(minutes=2))
+    stage.outbox.rows["later"].change(due_at=NOW + timedelta(days=1))
     async with running(stage.relay(ops=Actor())):
         await stage.outbox.until_state("delivered", "leased", "later")
 
@@ -333,6 +277,23 @@ async def test_a_clock_set_back_does_not_postpone_retries(stage: Stage) -> None:
         relay.wake()
         await stage.outbox.until_state("delivered", "m1")
     assert "clock_set_back" in stage.diary.events("warning")
+
+
+async def test_no_attempt_outlasts_its_lease(stage: Stage) -> None:
+    """A sender that waits for ever in spite of all is cut off, and the message is tried again."""
+    sender = Actor()
+    sender.gate.clear()
+    stage.outbox.queue("m1")
+    stage.longest_attempt = timedelta(milliseconds=50)
+    relay = stage.relay(ops=sender)
+    async with running(relay):
+        await stage.outbox.until(lambda: stage.outbox.rows["m1"].error is not None)
+        assert stage.results == [("ops", DeliveryFault.TIMEOUT)]
+        sender.gate.set()
+        stage.clock.now += timedelta(seconds=5)
+        relay.wake()
+        await stage.outbox.until_state("delivered", "m1")
+    assert LONGEST_ATTEMPT < LEASE
 
 
 async def test_a_bug_in_a_sender_costs_one_attempt(stage: Stage) -> None:
@@ -377,6 +338,7 @@ async def test_draining_lets_attempts_finish_and_starts_no_more(stage: Stage) ->
     assert stage.outbox.rows["first"].state == "delivered"
     assert stage.outbox.rows["second"].state == "pending"
     assert sender.begun == ["first"]
+    assert stage.outbox.finished
 
 
 async def test_draining_ends_in_bounded_time(stage: Stage) -> None:

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from monitord.__about__ import __version__
+from monitord.config.addresspolicy import AddressPolicy
 from monitord.config.receivers import WebhookSettings
 from monitord.config.secret import Secret
 from monitord.notify.fault import DeliveryError, DeliveryFault
@@ -21,22 +23,24 @@ from monitord.notify.webhook import WebhookSender
 from tests.notify import events
 from tests.notify.events import NOW, delivery
 from tests.notify.rough import RoughServer, drip, say_and_close, stay_silent
-from tests.support.sinks import ReceivedCall, WebhookSink
+from tests.support.sinks import ReceivedCall, WebhookSink, accept
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from monitord.pki import Issued
     from tests.notify.rough import Behaviour
     from tests.support.sinks import Answer
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDKAlkK2dQyQE="
+OLD_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DEADLINE = 0.3
 
 
-def reach(url: str, secret: str | None = None, timeout: float = 30.0) -> WebhookSettings:
+def reach(url: str, secret: str | None = None, timeout: float = 30.0, **more: Any) -> WebhookSettings:
     """Settings for this URL."""
-    return WebhookSettings(Secret(url), secret=Secret(secret) if secret else None, timeout=timeout)
+    return WebhookSettings(Secret(url), secret=Secret(secret) if secret else None, timeout=timeout, **more)
 
 
 def answer(status: int, headers: Mapping[str, str] | None = None) -> Answer:
@@ -73,6 +77,18 @@ async def test_a_signature_passes_the_reference_implementation() -> None:
     assert call.headers["webhook-timestamp"] == str(int(now.timestamp()))
     assert call.headers["content-type"] == "application/json"
     assert call.headers["user-agent"] == f"monitord/{__version__}"
+
+
+async def test_while_a_secret_is_changed_both_sides_may_go_first() -> None:
+    """The reference implementation accepts the call by the old secret and by the new one, and by no other."""
+    async with WebhookSink() as sink:
+        settings = reach(sink.url, SECRET, retiring=(Secret(OLD_SECRET),))
+        await WebhookSender(settings).send(delivery(), datetime.now(UTC))
+    (call,) = sink.calls
+    assert len(call.headers["webhook-signature"].split(" ")) == 2
+    assert verified(call, SECRET) == verified(call, OLD_SECRET) == events.MISMATCH
+    with pytest.raises(WebhookVerificationError):
+        verified(call, "whsec_" + "A" * 44)
 
 
 async def test_without_a_secret_the_call_is_unsigned() -> None:
@@ -129,11 +145,16 @@ async def test_only_2xx_is_success(status: int, fault: DeliveryFault) -> None:
     assert (error.fault, error.permanent, error.retry_after) == (fault, False, None)
 
 
-async def test_gone_is_permanent() -> None:
-    """A receiver that says 410 is not called again."""
+async def test_a_receiver_that_is_gone_is_left_alone() -> None:
+    """After 410 nothing is sent, and nothing is given up: a new sender, as after a reload, finds the messages."""
     async with WebhookSink(answer(410)) as sink:
-        error = await fault_of(WebhookSender(reach(sink.url)))
-    assert (error.fault, error.permanent) == (DeliveryFault.GONE, True)
+        sender = WebhookSender(reach(sink.url))
+        first, second = await fault_of(sender), await fault_of(sender)
+        assert len(sink.calls) == 1
+        sink.answer = accept
+        await WebhookSender(reach(sink.url)).send(delivery(), NOW)
+    assert [(error.fault, error.permanent) for error in (first, second)] == [(DeliveryFault.GONE, False)] * 2
+    assert "until its URL is corrected" in str(second)
 
 
 @pytest.mark.parametrize(
@@ -259,12 +280,18 @@ async def test_a_certificate_that_is_not_trusted_is_a_tls_fault(loopback_tls: ss
     assert sink.calls == []
 
 
-async def test_https_with_a_trusted_certificate_works(loopback_tls: ssl.SSLContext, authority: Issued) -> None:
-    """The usual case: an https URL."""
-    trusting = ssl.create_default_context(cadata=authority.pem.decode())
+async def test_a_private_authority_is_trusted(loopback_tls: ssl.SSLContext, ca_file: Path) -> None:
+    """A webhook of one's own network, with a certificate of one's own."""
     async with WebhookSink(tls=loopback_tls) as sink:
-        await WebhookSender(reach(sink.url), trusting).send(delivery(), NOW)
+        await WebhookSender(reach(sink.url, ca_file=ca_file)).send(delivery(), NOW)
     assert len(sink.calls) == 1
+
+
+async def test_a_ca_file_that_is_missing_is_a_tls_fault(tmp_path: Path) -> None:
+    """The error names the file."""
+    error = await fault_of(WebhookSender(reach("https://127.0.0.1:1/", ca_file=tmp_path / "gone.pem")))
+    assert error.fault is DeliveryFault.TLS
+    assert "gone.pem" in str(error)
 
 
 async def test_https_to_a_plain_port_is_a_tls_fault() -> None:
@@ -281,20 +308,86 @@ async def test_credentials_in_the_url_are_sent_as_basic_auth() -> None:
     assert sink.calls[0].headers["authorization"] == "Basic dXNlcjpwYTU1"
 
 
+async def test_a_token_or_a_login_is_sent_along() -> None:
+    """Receivers behind an API gateway want to know who calls; own headers are for the rest."""
+    async with WebhookSink() as sink:
+        await WebhookSender(reach(sink.url, bearer_token=Secret("t0ken"))).send(delivery(), NOW)
+        await WebhookSender(reach(sink.url, username="Ö", password=Secret("pa55:"))).send(delivery(), NOW)
+        own = {"X-Api-Key": Secret("k3y"), "User-Agent": Secret("ops")}
+        await WebhookSender(reach(sink.url, headers=own)).send(delivery(), NOW)
+    assert [call.headers.get("authorization") for call in sink.calls] == ["Bearer t0ken", "Basic w5Y6cGE1NTo=", None]
+    assert (sink.calls[2].headers["x-api-key"], sink.calls[2].headers["user-agent"]) == ("k3y", "ops")
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("http://localhost:{port}/", AddressPolicy(private=False)),
+        ("http://127.0.0.1:{port}/", AddressPolicy(private=False)),
+        ("http://localhost:{port}/", AddressPolicy(private=False, networks=(ip_network("10.0.0.0/8"),))),
+    ],
+)
+async def test_an_address_that_the_policy_forbids_is_not_connected_to(url: str, addresses: AddressPolicy) -> None:
+    """Whatever the name: what counts is the address that the socket would go to."""
+    allowed = AddressPolicy(private=False, networks=(ip_network("127.0.0.0/8"),))
+    async with WebhookSink() as sink:
+        settings = reach(url.format(port=sink.port), addresses=allowed)
+        object.__setattr__(settings, "addresses", addresses)  # a literal address is refused when it is configured
+        error = await fault_of(WebhookSender(settings))
+        assert sink.calls == []
+        await WebhookSender(reach(url.format(port=sink.port), addresses=allowed)).send(delivery(), NOW)
+    assert error.fault is DeliveryFault.REFUSED
+    assert "is private; list its network in allow_private" in str(error)
+
+
+async def test_what_a_server_says_of_its_refusal_is_quoted() -> None:
+    """The administrator reads the reason in monitord's log; a web page is not quoted."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        if request.path == "/json":
+            return web.json_response({"message": "Event object is invalid", "errors": ["'x' is missing"]}, status=400)
+        if request.path == "/page":
+            return web.Response(status=400, text="<h1>no</h1>", content_type="text/html")
+        return web.Response(status=400, text="invalid_blocks\r\n\x1b[2J" + "x" * 999)
+
+    async with WebhookSink(refuse) as sink:
+        base = sink.url.removesuffix("/hook")
+        said = [str(await fault_of(WebhookSender(reach(base + path)))) for path in ("/text", "/json", "/page")]
+    assert said[0].startswith(f"webhook {base} answered 400 (invalid_blocks  \\u{{1b}}[2Jxxx")
+    assert len(said[0]) < 300
+    assert said[1:] == [
+        f"webhook {base} answered 400 (Event object is invalid; 'x' is missing)",
+        f"webhook {base} answered 400",
+    ]
+
+
 words = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=20)
 
 
 @settings(deadline=None, max_examples=50)
 @given(password=words, token=words, path=words, status=st.sampled_from([302, 400, 401, 410, 429, 500, None]))
 def test_no_error_shows_what_is_secret(password: str, token: str, path: str, status: int | None) -> None:
-    """The URL's credentials, path and query and the signing secret are in no error, whatever went wrong."""
+    """No credential is in any error, whatever went wrong, also if the server says all of them back."""
 
-    async def attempt() -> DeliveryError:
-        async with WebhookSink(answer(status or 200, {"Location": f"http://u:{password}@127.0.0.1/{token}"})) as sink:
-            tail = f"//u:{password}@127.0.0.1:{sink.port}/{path}?token={token}"
+    async def echo(request: web.Request) -> web.StreamResponse:
+        told = [request.headers.get(name, "") for name in ("authorization", "x-api-key")]
+        headers = {"Location": f"http://u:{password}@127.0.0.1/{token}"}
+        return web.Response(status=status or 200, headers=headers, text="".join([request.path_qs, *told, path, token]))
+
+    async def attempt(**more: Any) -> DeliveryError:
+        async with WebhookSink(echo) as sink:
+            login = "" if more else f"u:{password}@"
             scheme = "https:" if status is None else "http:"
-            return await fault_of(WebhookSender(reach(scheme + tail, SECRET)))
+            url = f"{scheme}//{login}127.0.0.1:{sink.port}/hook/{path}?token={token}"
+            return await fault_of(WebhookSender(reach(url, SECRET, **more)))
 
-    error = asyncio.run(attempt())
-    shown = f"{error} {error!r}"
-    assert not any(secret in shown for secret in (password, token, path, SECRET, SECRET[6:]))
+    for more in (
+        {},
+        {"bearer_token": Secret(password)},
+        {"username": "u", "password": Secret(password)},
+        {"headers": {"X-Api-Key": Secret(password)}},
+    ):
+        error = asyncio.run(attempt(**more))
+        shown = f"{error} {error!r}"
+        basic = base64.b64encode(f"u:{password}".encode()).decode()
+        assert not any(secret in shown for secret in (password, token, path, basic, SECRET, SECRET[6:]))

@@ -11,16 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord import pki
-from monitord.pinning.conditions import (
-    Known,
-    Policy,
-    conditions,
-    remember,
-    representative,
-    wants_another_attempt,
-)
-from monitord.pinning.decide import after, decide, withdraw
-from monitord.pinning.incident import Incident, IncidentKey, IncidentKind, IncidentState, Severity, TransitionReason
+from monitord.pinning.conditions import Known, Policy, conditions, wants_another_attempt
+from monitord.pinning.decide import decide, withdraw
+from monitord.pinning.incident import IncidentKey, IncidentState, Severity, TransitionReason
 from monitord.pinning.judge import judge
 from monitord.pinning.outcome import Streaks
 from monitord.pinning.pins import Client, PinSet, parse_pin
@@ -29,59 +22,13 @@ from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
 from tests.pinning.conftest import HOST, NOW, leaf_of, pin_of, unknown_pin
+from tests.pinning.story import EXPIRING, MISMATCH, POLICY, UNREACHABLE, UNTRUSTED, Story
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from monitord.pinning.incident import Transition
     from monitord.pinning.observation import Observation
-    from monitord.pinning.verdict import PinSetVerdict
     from tests.pinning.conftest import World
 
     Seen = tuple[Observation, ...]
-
-POLICY = Policy(
-    confirm=2,
-    failures=3,
-    release_time=timedelta(days=14),
-    horizon=timedelta(days=30),
-    repeat=timedelta(hours=4),
-)
-MISMATCH = IncidentKey(HOST, 443, "app", IncidentKind.PIN_MISMATCH)
-UNTRUSTED = IncidentKey(HOST, 443, "app", IncidentKind.UNTRUSTED)
-EXPIRING = IncidentKey(HOST, 443, "app", IncidentKind.PINS_EXPIRING)
-UNREACHABLE = IncidentKey(HOST, 443, "", IncidentKind.UNREACHABLE)
-
-
-class Story:
-    """One endpoint over time: rounds in, transitions out."""
-
-    def __init__(self, world: World, *, expires: datetime | None = None, policy: Policy = POLICY) -> None:
-        """An endpoint whose leaf is pinned."""
-        self.world, self.expires, self.policy = world, expires, policy
-        self.open: dict[IncidentKey, Incident] = {}
-        self.streaks = Streaks()
-        self.lore = Known()
-
-    def judge(self, *observations: Observation, now: datetime = NOW) -> tuple[PinSetVerdict]:
-        """One attempt."""
-        return (self.world.judge(*observations, pins=(pin_of(self.world.leaf),), now=now, expires=self.expires),)
-
-    def round(self, *attempts: Seen, now: datetime = NOW) -> list[tuple[IncidentKey, TransitionReason]]:
-        """A round of these attempts; the keys and reasons of its transitions."""
-        return [(step.incident.key, step.reason) for step in self.steps(*attempts, now=now)]
-
-    def steps(self, *attempts: Seen, now: datetime = NOW) -> tuple[Transition, ...]:
-        """A round of these attempts; its transitions."""
-        judged = [self.judge(*observations, now=now) for observations in attempts]
-        verdicts = judged[representative(judged)]
-        self.streaks = self.streaks.after(verdicts, self.policy.failures)
-        known = replace(self.lore, incidents=self.open)
-        held = conditions(judged, self.streaks, known, now, self.policy)
-        steps = decide(self.open, held, now, self.policy)
-        self.lore = remember(judged, held, known)
-        self.open = after(self.open, steps)
-        return steps
 
 
 @pytest.fixture
@@ -194,12 +141,12 @@ def test_rule_4_a_critical_incident_is_repeated_with_the_same_body(story: Story,
     assert story.round(renewed, now=NOW + timedelta(hours=8, seconds=-1)) == []
 
 
-def test_rule_4_a_warning_is_repeated_once_a_day(world: World, good: Seen) -> None:
-    """What is weeks away is not repeated every few hours."""
-    story = Story(world, expires=NOW + timedelta(days=20))
+def test_rule_4_what_is_only_foreseen_is_repeated_once_a_week(world: World, good: Seen) -> None:
+    """What is weeks away is not repeated every few hours, nor every day."""
+    story = Story(world, expires=NOW + timedelta(days=25))
     assert story.round(good) == [(EXPIRING, TransitionReason.OPENED)]
-    assert story.round(good, now=NOW + timedelta(hours=23)) == []
-    assert story.round(good, now=NOW + timedelta(hours=24)) == [(EXPIRING, TransitionReason.REPEATED)]
+    assert story.round(good, now=NOW + timedelta(days=6, hours=23)) == []
+    assert story.round(good, now=NOW + timedelta(days=7)) == [(EXPIRING, TransitionReason.REPEATED)]
 
 
 def test_rule_5_an_incident_ends_once(story: Story, good: Seen, renewed: Seen) -> None:
@@ -284,7 +231,7 @@ def test_the_alert_says_who_is_hit_what_was_seen_and_what_to_pin(story: Story, r
     data = body["data"]
     assert (body["type"], body["timestamp"]) == ("pin_mismatch.firing", "2026-03-01T12:00:00Z")
     assert (data["host"], data["port"], data["pinset"], data["client"]) == (HOST, 443, "app", "generic")
-    assert data["pins"] == [str(pin_of(world.leaf))]
+    assert data["pins"] == [str(pin_of(world.leaf)), str(unknown_pin())]
     assert [entry["role"] for entry in data["chain"]] == ["leaf", "intermediate"]
     assert [entry["role"] for entry in data["path"]] == ["leaf", "intermediate", "root"]
     assert data["new_pins"][0]["pin"] == str(renewed[0].chain[0].pin)
@@ -339,7 +286,7 @@ def test_a_chain_that_stays_incomplete_is_told_after_some_rounds(story: Story, w
     assert [story.round(incomplete) for _ in range(3)] == [[], [], [(UNREACHABLE, TransitionReason.OPENED)]]
     facts = story.open[UNREACHABLE].facts
     assert facts["summary"] == (
-        "api.example.com:443 could not be judged for 3 rounds: the chain could not be completed: "
+        "api.example.com:443 has presented no complete chain for 3 rounds: the chain could not be completed: "
         "CN=Intermediate is neither presented nor in the trust store test."
     )
     assert facts["advice"].startswith("Serve the missing intermediate")
@@ -438,7 +385,7 @@ def test_a_failure_that_moved_to_another_address_is_not_over_while_that_one_is_s
 @pytest.mark.parametrize("client", [Client.OKHTTP, Client.APPLE, Client.CURL])
 def test_clients_without_expiry_have_no_pins_that_expire(world: World, good: Seen, client: Client) -> None:
     """What the client ignores is no reason to wake anybody."""
-    pinset = PinSet("app", client, pins=(pin_of(world.leaf),), expires=NOW - timedelta(days=3))
+    pinset = PinSet("app", client, pins=(pin_of(world.leaf), unknown_pin()), expires=NOW - timedelta(days=3))
     store = TrustStore("mozilla", [world.root.certificate])
     attempt = judge(Target(HOST, pinsets=(pinset,)), good, {"mozilla": store}, NOW)
     assert decide({}, conditions([attempt], Streaks(), Known(), NOW, POLICY), NOW, POLICY) == ()
@@ -456,7 +403,7 @@ def test_one_of_two_ports_of_an_address_down_is_a_warning(world: World) -> None:
 def test_what_cannot_be_judged_is_told_by_the_pin_set_that_cannot(world: World) -> None:
     """The first pin set is well; the second has a store that lacks the way to the root."""
     stores = {"a": TrustStore("a", [world.root.certificate]), "b": TrustStore("b", [world.other_root.certificate])}
-    pinsets = tuple(PinSet(name, pins=(pin_of(world.leaf),), trust=(name,)) for name in stores)
+    pinsets = tuple(PinSet(name, pins=(pin_of(world.leaf), unknown_pin()), trust=(name,)) for name in stores)
     attempt = judge(Target(HOST, pinsets=pinsets), [world.observe(world.leaf, world.intermediate)], stores, NOW)
     streaks = Streaks()
     for _ in range(3):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 from monitord.pinning.observation import FailureReason
@@ -26,11 +28,22 @@ def test_memory_is_bounded(authority: Authority) -> None:
     """Beyond its bound the reader forgets what it has not seen for longest, and still reads."""
     leaf, intermediate = (certificate.der for certificate in authority.chain)
     reader = ChainReader(max_bytes=len(leaf) + len(intermediate) - 1)
-    (first,), _ = reader.read([leaf])
+    forgotten = weakref.ref(reader.read([leaf])[0][0])
     reader.read([intermediate])
+    gc.collect()
+    assert forgotten() is None
     (again,), _ = reader.read([leaf])
-    assert again == first
-    assert again is not first
+    assert again == authority.leaf.certificate
+
+
+def test_what_is_in_use_is_known_beyond_that_bound(authority: Authority) -> None:
+    """A certificate that somebody holds is not parsed anew, however many were seen since."""
+    leaf, intermediate = (certificate.der for certificate in authority.chain)
+    reader = ChainReader(max_bytes=1)
+    (held,), _ = reader.read([leaf])
+    reader.read([intermediate])
+    (again,), _ = reader.read([bytes(bytearray(leaf))])
+    assert again is held
 
 
 def test_an_unreadable_leaf_is_no_chain(authority: Authority) -> None:

@@ -35,13 +35,27 @@ def hanging(address: str, port: int) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def proxy_behind(server: TlsServer, *hanging_addresses: str) -> Iterator[HttpProxy]:
+    """A proxy at 127.0.0.3, on a port where these addresses hang; one of another program's may have it already."""
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            proxy = stack.enter_context(HttpProxy(("127.0.0.1", server.port), addresses=["127.0.0.3"]))
+            try:
+                for address in hanging_addresses:
+                    stack.enter_context(hanging(address, proxy.port))
+            except OSError:
+                continue
+            yield proxy
+            return
+    raise AssertionError("no port is free at every address")
+
+
 async def test_an_address_of_the_proxy_that_hangs_leaves_time_for_the_others(authority: Authority) -> None:
     """Each has its share of the deadline, and the last one has what remains."""
     with (
         TlsServer(authority.leaf) as server,
-        HttpProxy(("127.0.0.1", server.port), addresses=["127.0.0.3"]) as proxy,
-        hanging("127.0.0.1", proxy.port),
-        hanging("127.0.0.2", proxy.port),
+        proxy_behind(server, "127.0.0.1", "127.0.0.2") as proxy,
         contextlib.closing(
             Prober(now=lambda: NOW, resolver=Resolver(lookup=lambda _: ["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
         ) as prober,

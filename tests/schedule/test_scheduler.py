@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitord.pinning.target import Target
-from monitord.schedule import Due, Scheduler
+from monitord.schedule.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from monitord.schedule.timetable import Due
 
 KEY = ("a.example.com", 443)
 TICK = 0.01
@@ -278,3 +280,45 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> Any:
     """No test may make APScheduler report an error of its own."""
     yield
     assert [record for record in caplog.get_records("call") if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+async def test_rounds_that_do_not_end_are_noticed() -> None:
+    """It counts from when the first of them began, begins anew with each that ends, and is nothing where none runs."""
+    first, second = Rounds(), Rounds()
+
+    async def probe(due: Due) -> None:
+        await (first if due.key == KEY else second)(due)
+
+    daily = timedelta(days=1)
+    clock, ticks = asyncio.get_running_loop().time, Ticks()
+    async with running(probe, Lines(), ticks, Target(*KEY, interval=daily)) as scheduler:
+        await first.begun.get()
+        began = clock()
+        scheduler.update([Target(*KEY, interval=daily), Target("b.example.com", interval=daily)])
+        await second.begun.get()
+        await ticks.more()
+        elapsed = clock() - began
+        assert scheduler.stuck_seconds >= elapsed
+        before = clock()
+        first.release.set()
+        await ticks.more()
+        assert first.ended == 1
+        assert 0 < scheduler.stuck_seconds <= clock() - before
+        second.release.set()
+        await ticks.more()
+        assert scheduler.stuck_seconds == 0
+
+
+async def test_no_more_rounds_run_than_may_and_each_end_begins_the_next() -> None:
+    """What is due beyond that waits, is known to wait, and begins without waiting for a tick."""
+    log, ticks, rounds = Lines(), Ticks(), Rounds()
+    targets = [Target(f"h{number}.example.com") for number in range(9)]
+    async with running(rounds, log, ticks, *targets, most_rounds=2) as scheduler:
+        first = [await rounds.begun.get() for _ in range(2)]
+        while not scheduler.overdue_seconds:
+            await ticks.more(1)
+        assert rounds.begun.empty()
+        rounds.release.set()
+        others = [await rounds.begun.get() for _ in range(7)]
+        assert {due.key for due in (*first, *others)} == {(one.host, one.port) for one in targets}
+    assert not log.written

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from monitord import pki
-from monitord.outbox import Message
+from monitord.outbox import Delivery, DeliveryState, Message, Report, Result, reports
 from monitord.pinning.incident import (
     Incident,
     IncidentKey,
@@ -118,7 +118,30 @@ def cleared(before: Transition, *, minute: float) -> Transition:
     return Transition(incident, number, at(minute), TransitionReason.CLEARED)
 
 
-def message(step: Transition, receiver: str = "ops") -> Message:
+def message(step: Transition, receiver: str = "ops", *, group: str | None = None) -> Message:
     """What a receiver shall be told of a transition."""
-    body = {"type": f"{step.incident.key.kind}.{step.incident.state}", "data": {"incident": step.incident.id}}
+    data = {"incident": step.incident.id, "state": step.incident.state.value}
+    if group is not None:
+        data |= {"group": group, "summary": "It fails.", "host": step.incident.key.host}
+    body = {"type": f"{step.incident.key.kind}.{step.incident.state}", "data": data}
     return Message(step.incident.id, step.number, receiver, body, step.at)
+
+
+def sent(one: Message) -> Delivery:
+    """The message as it is sent."""
+    return Delivery(one.id, one.receiver, one.incident, one.body, 0, one.created_at)
+
+
+def delivered(delivery: Delivery, now: datetime) -> list[Report]:
+    """The receiver has taken it."""
+    return reports(delivery, Result(DeliveryState.DELIVERED, now))
+
+
+def failed(delivery: Delivery, error: str, next_attempt_at: datetime) -> list[Report]:
+    """The receiver has not taken it."""
+    return reports(delivery, Result(DeliveryState.PENDING, NOON, error, next_attempt_at))
+
+
+def dead(delivery: Delivery, error: str) -> list[Report]:
+    """It is given up."""
+    return reports(delivery, Result(DeliveryState.DEAD, NOON, error))

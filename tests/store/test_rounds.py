@@ -31,8 +31,8 @@ from tests.store.samples import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from monitord.pinning.history import ChangePoint
     from monitord.pinning.observation import Observation
-    from monitord.store.history import ChangePoint
 
 
 def told(points: list[ChangePoint]) -> list[tuple[float, str, list[object]]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -26,6 +27,14 @@ def run_child(program: str, *arguments: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+async def one_incident(url: str) -> None:
+    """Make a store with an open incident and a message about it."""
+    store = await Store.open(url, now=clock)
+    step = opened()
+    await store.record([outcome(transitions=[step])], [message(step)])
+    await store.close()
 
 
 def rename(path: Path, name: str) -> Path:
@@ -101,6 +110,35 @@ def test_read_only_directory() -> None:
             f"store {directory}/monitord.db: access is denied; check who may read and write the file and its directory"
         )
         assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("read_only", ["directory", "file", "both"])
+def test_store_that_cannot_be_written_at_the_start(read_only: str) -> None:
+    """It is read, so that open incidents are known, and written as soon as that can be, by the same process."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        path = Path(parent) / "state" / "monitord.db"
+        asyncio.run(one_incident(f"sqlite:///{path}"))
+        for file in path.parent.iterdir():
+            os.chown(file, NOBODY, NOBODY)
+        os.chown(path.parent, NOBODY, NOBODY)
+        path.chmod(0o400 if read_only in ("file", "both") else 0o600)
+        path.parent.chmod(0o500 if read_only in ("directory", "both") else 0o700)
+        program = [sys.executable, "-m", "tests.store.unwritable", f"sqlite:///{path}", str(NOBODY)]
+        with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            note, known, refused = (child.stdout.readline() for _ in range(3))
+            path.parent.chmod(0o700)
+            path.chmod(0o600)
+            child.stdin.write("go on\n")
+            child.stdin.flush()
+            assert child.stdout.read() == "recorded 2\n"
+        assert note.startswith(f"store {path}: ")
+        assert note.endswith("; until then what is seen is kept in memory, and alerts go out from there\n")
+        assert known == "a1\n"
+        assert refused == f"refused: {note.partition('; until')[0]}\n"
+        assert child.returncode == 0
 
 
 @pytest.mark.parametrize(

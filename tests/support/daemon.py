@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_PATIENCE = 40.0
+_PATIENCE = 90.0
 
 
 def write_config(path: Path, **content: Any) -> Path:

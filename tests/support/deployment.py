@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SPARE = f"sha256/{base64.b64encode(bytes(32)).decode()}"
+"""A pin of no known key: a set without a spare would be an incident of its own."""
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDKAlkK2dQyQE="
 
 
@@ -67,8 +70,9 @@ class Deployment:
         return self._servers.enter_context(server)
 
     def register(self, host: str, port: int, *pins: pki.Issued, **more: Any) -> None:
-        """Register a host that is served on this port of 127.0.0.1, with pins of these keys."""
-        entry = {"host": host, "connect_to": [f"127.0.0.1:{port}"], "pins": [str(one.certificate.pin) for one in pins]}
+        """Register a host that is served on this port of 127.0.0.1, with pins of these keys and a spare one."""
+        held = [*(str(one.certificate.pin) for one in pins), SPARE]
+        entry = {"host": host, "connect_to": [f"127.0.0.1:{port}"], "pins": held}
         self.registered[host] = {**entry, **more}
 
     def configure(self, **more: Any) -> Path:

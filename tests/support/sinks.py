@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 
 
 def server_tls(issued: Issued) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 _PACE = 0.05
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, seconds: float = 40.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, seconds: float = 90.0) -> T:
     """The first true value that ``look`` gives. Fails with ``what`` if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (seen := await look()):

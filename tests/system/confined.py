@@ -1,7 +1,11 @@
 """A program: goes on as Python under what the unit confines the daemon to. ``python -m tests.system.confined ARGS``.
 
-As far as that needs no service manager: system calls, address families and writable code are held back by seccomp, with
-the same sets of calls and the same answers as the service manager gives, and the capabilities are dropped.
+As far as that needs no service manager: the file system is read-only in a namespace of its own, but for the directory
+in ``CONFINED_WRITABLE``, which stands for the state directory; system calls, address families and writable code are
+held back by seccomp, with the same sets of calls and the same answers as the service manager gives, and where the
+kernel can by its own means (PR_SET_MDWE, as later service managers do); the capabilities are dropped. What would hide
+the program itself, for it lies in a home or a temporary directory here, is left out: ProtectHome, PrivateTmp and the
+dynamic user.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ from pathlib import Path
 
 UNIT = Path(__file__).parents[2] / "systemd" / "monitord.service"
 
-_PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 38, 24
+_PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_MDWE = 38, 24, 65
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _READ_ONLY = 442, -100, 0x8000, 1
+WRITABLE = "CONFINED_WRITABLE"
 _LAST_CAPABILITY = 40
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NE, _EQ, _MASKED_EQ = 1, 4, 7
@@ -31,6 +38,15 @@ class _Comparison(ctypes.Structure):
         ("operator", ctypes.c_int),
         ("first", ctypes.c_uint64),
         ("second", ctypes.c_uint64),
+    )
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("namespace", ctypes.c_uint64),
     )
 
 
@@ -87,9 +103,32 @@ def _members(name: str) -> set[str]:
     return {call for word in words for call in _members(word)}
 
 
+def protect_system(writable: str | None) -> None:
+    """Make the file system read-only for this process, as ProtectSystem=strict does, but for one directory."""
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def demand(result: int) -> None:
+        if result != 0:
+            raise OSError(ctypes.get_errno(), "the file system cannot be protected")
+
+    def change(path: bytes, attributes: _Attributes) -> None:
+        size = ctypes.sizeof(attributes)
+        demand(library.syscall(_MOUNT_SETATTR, _AT_FDCWD, path, _AT_RECURSIVE, ctypes.byref(attributes), size))
+
+    demand(library.unshare(_CLONE_NEWNS))
+    demand(library.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
+    change(b"/", _Attributes(set=_READ_ONLY))
+    if writable is not None:
+        path = os.fsencode(writable)
+        demand(library.mount(path, path, None, _MS_BIND, None))
+        change(path, _Attributes(clear=_READ_ONLY))
+
+
 def confine() -> None:
     """Take on what the unit says."""
     unit = UNIT.read_text("utf-8")
+    assert re.search("^ProtectSystem=strict$", unit, re.MULTILINE)
+    protect_system(os.environ.get(WRITABLE))
     wanted = re.findall(r"^SystemCallFilter=(.*)$", unit, re.MULTILINE)
     families = re.findall(r"^RestrictAddressFamilies=(.*)$", unit, re.MULTILINE)[0].split()
     umask = re.findall(r"^UMask=(.*)$", unit, re.MULTILINE)[0]
@@ -112,6 +151,7 @@ def confine() -> None:
     for capability in range(_LAST_CAPABILITY + 1):
         library.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    library.prctl(_PR_SET_MDWE, 1, 0, 0, 0)  # Linux 6.3; refused before
     denied.load()
     calls.load()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.deployment import Deployment
+from tests.system.confined import WRITABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +23,8 @@ HOST = "api.example.com"
 CONFINED = (sys.executable, "-m", "tests.system.confined")
 
 
-def test_the_confinement_is_one() -> None:
-    """What the tests below pass under does refuse: writable code, another family of addresses, a privileged call."""
+def test_the_confinement_is_one(tmp_path: Path) -> None:
+    """What the test below passes under does refuse: writable code, other addresses, privileged calls, other files."""
     program = """
 import ctypes, mmap, os, socket
 for attempt in (
@@ -30,6 +32,8 @@ for attempt in (
     lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
     lambda: os.chroot("/"),
     lambda: os.setpriority(os.PRIO_PROCESS, 0, 5),
+    lambda: open("../elsewhere", "w"),
+    lambda: open("here", "w"),
 ):
     try:
         attempt()
@@ -38,9 +42,18 @@ for attempt in (
     else:
         print("allowed")
 """
-    run = subprocess.run([*CONFINED, "-c", program], capture_output=True, text=True, check=False)
+    state = tmp_path / "state"
+    state.mkdir()
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.system.confined", "-c", f"import os; os.chdir({str(state)!r})\n{program}"],
+        env={**os.environ, WRITABLE: str(state)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == ["PermissionError 1", "OSError 97", "PermissionError 1", "PermissionError 1"]
+    refused = "PermissionError 1"
+    assert run.stdout.splitlines() == [refused, "OSError 97", refused, refused, "OSError 30", "allowed"]
 
 
 async def test_a_confined_daemon_does_its_work(tmp_path: Path) -> None:
@@ -51,8 +64,11 @@ async def test_a_confined_daemon_does_its_work(tmp_path: Path) -> None:
         deployment.register(HOST, server.port, shipped)
         # A name of DNS, so that the resolver works under the confinement too; nothing need listen there.
         deployment.registered["localhost"] = {"host": "localhost", "port": 1}
-        config = deployment.configure(failures=100)
-        async with Daemon(config, command=CONFINED) as daemon:
+        state = tmp_path / "state"
+        state.mkdir()
+        store = f"sqlite:///{state}/monitord.db"
+        config = deployment.configure(failures=100, store=store)
+        async with Daemon(config, command=CONFINED, environ={WRITABLE: str(state)}) as daemon:
             await daemon.shows("pin_match", 1, host=HOST)
             seen = await daemon.shows("probe_success", 0, host="localhost")
             failures = {labels["reason"] for labels, value in seen.series("probe_failures_total") if value}
@@ -66,10 +82,10 @@ async def test_a_confined_daemon_does_its_work(tmp_path: Path) -> None:
             assert seen.series("probe_lag_seconds_count")
             assert "process_resident_memory_bytes" in seen.text
             deployment.register(HOST, server.port, renewed)
-            deployment.configure(failures=100)
+            deployment.configure(failures=100, store=store)
             daemon.send(signal.SIGHUP)
             _, resolved = await deployment.events(2)
             assert resolved["type"] == "pin_mismatch.resolved"
             assert await daemon.stop() == 0
         assert {line["level"] for line in daemon.log} <= {"info", "warning"}
-        assert (tmp_path / "monitord.db").stat().st_mode & 0o077 == 0
+        assert (state / "monitord.db").stat().st_mode & 0o077 == 0

@@ -13,6 +13,7 @@ import pytest
 
 from monitord import pki
 from tests.support.daemon import write_config
+from tests.support.deployment import SPARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def look(directory: Path, chain: tuple[pki.Issued, pki.Issued, pki.Issued], *opt
         (directory / f"{name}.pem").write_bytes(content)
     files = {name: str(directory / f"{name}.pem") for name in ("leaf", "key", "inter", "root")}
     with s_server(*(option.format(**files) for option in options)) as port:
-        domain = {"host": HOST, "connect_to": [f"127.0.0.1:{port}"], "pins": [str(leaf.certificate.pin)]}
+        domain = {"host": HOST, "connect_to": [f"127.0.0.1:{port}"], "pins": [str(leaf.certificate.pin), SPARE]}
         trust = {"default": "test", "test": "root.pem"}
         config = write_config(directory / "monitord.yaml", trust=trust, domains=[domain])
         run = subprocess.run(

@@ -1,0 +1,75 @@
+"""The regular jobs beside probing: what waits is written, the disk is tried, what is too old is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitord.errors import MonitordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from monitord.cycle.cycle import Cycle
+    from monitord.daemon.foresight import Foresight
+    from monitord.daemon.garbage import SetAside
+    from monitord.metrics.exposition import Metrics
+    from monitord.notify.heartbeat import Log
+    from monitord.store.store import Store
+
+MAINTENANCE_SECONDS = 5.0
+WRITE_CHECK_SECONDS = 60.0
+PRUNE_SECONDS = 24 * 3600.0
+_STUCK_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """The jobs, each to be run by the scheduler; ``recorded`` is told what the store makes of it."""
+
+    cycle: Cycle
+    foresight: Foresight
+    store: Store
+    metrics: Metrics
+    set_aside: SetAside
+    recorded: Callable[[MonitordError | None], None]
+    log: Log
+    now: Callable[[], datetime]
+
+    async def maintain(self) -> None:
+        """Notice silences that begin or end, write what the store refused before, and look at the outbox."""
+        self.set_aside.know(self.cycle.looked_at)
+        self.cycle.review()
+        self.metrics.silences(len(self.cycle.silences))
+        sentence = f"the store has not answered for {_STUCK_SECONDS:.0f} s; probing goes on; check the disk it is on"
+        alarm = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self.log.warning, sentence)
+        try:
+            await self.cycle.flush()
+            await self.foresight.flush()
+            pending, oldest = await self.store.outbox_summary()
+        except MonitordError as error:
+            self.recorded(error)
+            return
+        finally:
+            alarm.cancel()
+        self.metrics.outbox(pending, oldest)
+
+    async def check_store(self) -> None:
+        """Find out that the disk is full before something happens that must be written, and that it no longer is."""
+        try:
+            await self.store.check_writable()
+        except MonitordError as error:
+            self.recorded(error)
+        else:
+            if not self.cycle.unwritten:  # what still waits may be refused for another reason
+                self.recorded(None)
+
+    async def prune(self) -> None:
+        """Forget what is too old to matter."""
+        try:
+            await self.foresight.prune()
+            await self.store.prune_alerts(self.now())
+        except MonitordError as error:
+            self.recorded(error)

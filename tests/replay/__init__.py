@@ -1,0 +1,1 @@
+"""Tests of ``monitord.replay``: stories, how they are read, played and reckoned."""

@@ -1,0 +1,1 @@
+"""Sources of signals, against real servers on loopback."""

@@ -1,0 +1,1 @@
+"""The pages in a real browser, driven by a program in an environment of its own."""
