@@ -16,9 +16,12 @@ ROOT = Path(__file__).parents[1]
 def generated() -> dict[str, str]:
     """The text of each generated file, by its name from the root of the project."""
     configuration = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-    schema = json.dumps(json_schema(meanings(configuration)), indent=2, ensure_ascii=False)
+    schema = json.dumps(json_schema(meanings(configuration)), indent=2, ensure_ascii=False) + "\n"
     return {
-        "monitord/config/monitord.schema.json": schema + "\n",
+        "monitord/config/monitord.schema.json": schema,
+        # Copies, since a link is not kept by every way in which a source tree travels.
+        "config/monitord.schema.json": schema,
+        "config/distrust.yaml": (ROOT / "monitord" / "config" / "distrust.yaml").read_text("utf-8"),
         "man/monitord.1": main_page(),
         "man/monitord.yaml.5": config_page(configuration),
         **{f"completions/{name}": completion(shell) for shell, name in SHELLS.items()},
