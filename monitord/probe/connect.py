@@ -22,19 +22,27 @@ _REASONS = {
     errno.EPIPE: FailureReason.RESET,
     errno.ETIMEDOUT: FailureReason.TIMEOUT,
 }
+_STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 _ABORT = struct.pack("ii", 1, 0)
 
 
-async def connect(address: str, port: int, readiness: Readiness) -> socket.socket:
-    """A connected, non-blocking socket to an IP literal, which may have a zone. Raises OSError."""
+def begin_to_connect(address: str, port: int) -> socket.socket:
+    """A non-blocking socket that connects to an IP literal, which may have a zone, or has. Raises OSError."""
     family, sockaddr = _place(address, port)
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, _STREAM)
+    fault = sock.connect_ex(sockaddr)
+    if fault and fault not in (errno.EINPROGRESS, errno.EINTR):
+        sock.close()
+        raise OSError(fault, os.strerror(fault))
+    return sock
+
+
+async def connect(address: str, port: int, readiness: Readiness) -> socket.socket:
+    """A connected socket like that of ``begin_to_connect``. Raises OSError."""
+    sock = begin_to_connect(address, port)
     try:
-        sock.setblocking(False)
-        fault = sock.connect_ex(sockaddr)
-        if fault in (errno.EINPROGRESS, errno.EINTR):
-            await _attempted(sock, readiness)
-            fault = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        await _attempted(sock, readiness)
+        fault = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if fault:
             raise OSError(fault, os.strerror(fault))
     except BaseException:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from monitord.pinning.observation import FailureReason
-from monitord.probe.carry import carry
-from monitord.probe.connect import connect, disconnect, failure_of
+from monitord.probe.connect import begin_to_connect, connect, disconnect, failure_of
+from monitord.probe.conversation import Conversation
 from monitord.probe.stage import Seen
 from monitord.probe.starttls import SERVER_SPEAKS_FIRST, negotiate
 from monitord.probe.tls import Handshake
@@ -55,45 +55,45 @@ class Route:
 
 async def look(route: Route, context: SSL.Context, readiness: Readiness, budget: float) -> tuple[Seen, str]:
     """What is seen within ``budget`` seconds, and the address that was connected to, or was to be."""
+    deadline = asyncio.get_running_loop().time() + budget
+    hops = route.hops
+    hop = hops[0][0]
     sock: socket.socket | None = None
-    stage: Stage | None = None
+    conversation: Conversation | None = None
     failure: Failure | None = None
-    hop = route.hops[0][0]
     try:
-        async with asyncio.timeout(budget):
-            hop, sock = await _connect_to_first(route.hops, readiness, budget)
-            early = b""
-            for stage in _stages(route, context):
-                stage.receive(early)
-                await carry(sock, stage, readiness)
-                if stage.failure:
-                    break
-                early = stage.rest
+        if len(hops) == 1:
+            sock = begin_to_connect(*hops[0])
+        else:
+            hop, sock = await _connect_to_first(hops, readiness, deadline)
+        conversation = Conversation(sock, _stages(route, context), readiness)
+        await conversation.hold(deadline)
     except OSError as error:
+        stage = conversation.stage if conversation is not None else None
         failure = _failure_of(error, route, stage, budget)
         if stage is not None:
             stage.fail(failure)
     finally:
+        stage = conversation.stage if conversation is not None else None
         if sock is not None:
             disconnect(sock, abort=stage is None or not stage.ended or stage.failure is not None)
     return (stage.result() if stage is not None else Seen(failure=failure)), hop
 
 
 async def _connect_to_first(
-    hops: Sequence[tuple[str, int]], readiness: Readiness, budget: float
+    hops: Sequence[tuple[str, int]], readiness: Readiness, deadline: float
 ) -> tuple[str, socket.socket]:
     """The first address that can be connected to, and the connection. Raises the OSError of the last.
 
     One that hangs does not take the time of the others: each has an equal share of what remains of the budget.
     """
     clock = asyncio.get_running_loop().time
-    deadline = clock() + budget
     *others, (last, last_port) = hops
     for position, (address, port) in enumerate(others):
         with suppress(OSError):
             async with asyncio.timeout((deadline - clock()) / (len(hops) - position)):
                 return address, await connect(address, port, readiness)
-    return last, await connect(last, last_port, readiness)
+    return last, begin_to_connect(last, last_port)
 
 
 def _stages(route: Route, context: SSL.Context) -> Iterator[Stage]:

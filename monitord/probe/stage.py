@@ -1,7 +1,7 @@
 """What is said on a connection, one stage after the other: to the proxy, STARTTLS, TLS.
 
-A stage is sans-I/O: bytes in, bytes out, no socket and no clock (see ``carry``). A stage before TLS is a ``Dialogue``,
-which follows a script.
+A stage is sans-I/O: bytes in, bytes out, no socket and no clock (see ``conversation``). A stage before TLS is a
+``Dialogue``, which follows a script.
 """
 
 from __future__ import annotations

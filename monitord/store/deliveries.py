@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, exists, func, literal, or_, select, true, update
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection
+    from sqlalchemy import Column, ColumnElement, Connection, Select
 
     from monitord.outbox import Message, Report
     from monitord.turns import Gathering, Group, Turn
@@ -93,8 +94,7 @@ def claim(
     """
     noted = note(connection, reported)
     limits, others = ({}, limit) if isinstance(limit, int) else (limit, others)
-    # Of a digest also what is behind the first in line: it is told in one.
-    heads = waiting(connection, asked(limits, others), or_(_first_in_line(), outbox.c.group_key == DIGEST))
+    heads = waiting(connection, asked(limits, others), _may_be_told())
     found = turns(heads, gathering, _told(connection, heads, gathering, now), now)
     chosen = choose(found, limits, others, now)
     taken = {turn.messages for turn in chosen}
@@ -159,7 +159,7 @@ def holds(connection: Connection, now: datetime) -> dict[str, datetime]:
 
 def waiting(connection: Connection, *conditions: ColumnElement[bool]) -> list[Waiting]:
     """The pending messages of which this is true."""
-    rows = connection.execute(select(outbox).with_only_columns(*_OF_A_TURN, _pressed()).where(PENDING, *conditions))
+    rows = connection.execute(_pending().where(*conditions))
     return [Waiting(*row) for row in rows]
 
 
@@ -222,19 +222,22 @@ def _tells(state: IncidentState) -> ColumnElement[bool]:
     )
 
 
-def _first_in_line() -> ColumnElement[bool]:
-    """Whether no earlier message of the incident to the receiver is pending."""
+@cache  # asked each few seconds for years, and built at the cost of the answer
+def _may_be_told() -> ColumnElement[bool]:
+    """Whether no earlier message of the incident to the receiver is pending; or it is for a digest, told in one."""
     earlier = outbox.alias("earlier")
-    return ~exists().where(
+    first_in_line = ~exists().where(
         earlier.c.incident == outbox.c.incident,
         earlier.c.receiver == outbox.c.receiver,
         earlier.c.number < outbox.c.number,
         earlier.c.state == DeliveryState.PENDING.value,
     )
+    return or_(first_in_line, outbox.c.group_key == DIGEST)
 
 
-def _pressed() -> ColumnElement[int]:
-    """1 if what is for a digest has something behind it that is not."""
+@cache  # as above
+def _pending() -> Select[Any]:
+    """What is pending, as ``Waiting`` has it; its last column is 1 if a message for a digest has another behind it."""
     later = outbox.alias("later")
     waits = exists().where(
         later.c.incident == outbox.c.incident,
@@ -243,7 +246,8 @@ def _pressed() -> ColumnElement[int]:
         later.c.state == DeliveryState.PENDING.value,
         later.c.group_key.is_distinct_from(DIGEST),
     )
-    return case((and_(outbox.c.group_key == DIGEST, waits), 1), else_=0)
+    pressed = case((and_(outbox.c.group_key == DIGEST, waits), 1), else_=0)
+    return select(*_OF_A_TURN, pressed).where(PENDING)
 
 
 def _told(

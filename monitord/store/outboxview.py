@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from monitord.turns import Waiting
 
 _STEP = and_(transition.c.incident == outbox.c.incident, transition.c.number == outbox.c.number)
+_HELD = and_(outbox.c.group_key == DIGEST, outbox.c.attempts == 0)
+_SUMMARY = select(func.count(), func.min(case((_HELD, None), else_=outbox.c.created_at))).where(PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,7 @@ def entries(connection: Connection, states: Collection[DeliveryState], now: date
 
 def summary(connection: Connection) -> tuple[int, datetime | None]:
     """How many messages are pending, and when the oldest was queued of those that wait for no digest."""
-    held = and_(outbox.c.group_key == DIGEST, outbox.c.attempts == 0)
-    waits = case((held, None), else_=outbox.c.created_at)
-    count, oldest = connection.execute(select(func.count(), func.min(waits)).where(PENDING)).one()
+    count, oldest = connection.execute(_SUMMARY).one()
     return int(count), oldest
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import socket
 import ssl
 import tempfile
 from pathlib import Path
@@ -16,9 +14,7 @@ from OpenSSL._util import lib
 
 from monitord.pinning.observation import Failure, FailureReason
 from monitord.pki import issue, new_key, pem_of
-from monitord.probe.carry import carry
 from monitord.probe.contexts import Contexts
-from monitord.probe.readiness import Readiness
 from monitord.probe.tls import Handshake
 from tests.probe.conftest import HOST
 from tests.support.tlsserver import alert, http_answer, server_hello_with
@@ -175,66 +171,3 @@ def test_an_old_signature_is_put_up_with() -> None:
         handshake.receive(server.bio_read(65536))
     assert handshake.failure is None
     assert handshake.result().certificates == (leaf.certificate.der,)
-
-
-async def test_an_alert_is_read_although_sending_fails() -> None:
-    """A server that refuses and goes before reading has still said why."""
-    ours, theirs = socket.socketpair()
-    with ours, contextlib.closing(Readiness()) as readiness:
-        ours.setblocking(False)
-        theirs.sendall(alert(40))
-        theirs.close()
-        handshake = Handshake(CONTEXT, HOST)
-        await carry(ours, handshake, readiness)
-    assert handshake.failure == Failure(FailureReason.TLS_ALERT, "the server sent the alert handshake_failure")
-
-
-async def test_what_does_not_fit_is_sent_when_there_is_room() -> None:
-    """The way to the server is full: the greeting follows, whole and once, when the server has read what is there."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs, contextlib.closing(Readiness()) as readiness:
-        ours.setblocking(False)
-        filled = 0
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                filled += ours.send(b"x" * 1024)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                filled += ours.send(b"x")
-        carrying = asyncio.create_task(carry(ours, Handshake(CONTEXT, HOST), readiness))
-
-        def serve() -> bytes:
-            theirs.settimeout(20)
-            received = b""
-            while len(received) < filled + 5 or len(received) < filled + 5 + int.from_bytes(received[filled + 3 :][:2]):
-                received += theirs.recv(65536)
-            theirs.sendall(alert(40))
-            return received[filled:]
-
-        greeting = await asyncio.to_thread(serve)
-        await carrying
-    assert greeting[:2] == b"\x16\x03"
-    assert len(greeting) == 5 + int.from_bytes(greeting[3:5])
-
-
-async def test_a_flood_lets_others_run() -> None:
-    """Between two full reads the event loop gets its turn, though more could be read at once."""
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    ours, theirs = socket.socketpair()
-    with ours, theirs, contextlib.closing(Readiness()) as readiness:
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        ignored = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00"
-        sent = theirs.send(ignored * 8000)
-        theirs.shutdown(socket.SHUT_WR)
-        counting = asyncio.create_task(count_turns())
-        await carry(ours, Handshake(CONTEXT, HOST), readiness)
-        counting.cancel()
-    assert turns >= sent // (16 * 1024)
