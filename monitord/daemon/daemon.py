@@ -185,6 +185,7 @@ class Daemon:
                 healthy=self._healthy,
                 failing=lambda: foresight.failing,
                 overdue=lambda: scheduler.overdue_seconds,
+                shortest_interval=lambda: scheduler.shortest_interval,
                 pulse=metrics,
                 now=_now,
                 clock=loop.time,

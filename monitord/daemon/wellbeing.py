@@ -29,10 +29,8 @@ STORE_SECONDS = 30.0
 """How long the store must refuse before it is an incident: a lock that somebody held for a moment is none."""
 RECEIVER_SECONDS = 600.0
 """How long a receiver must take nothing: what is repaired sooner is only late."""
-
-
 LATE_SECONDS = 60.0
-"""For how long what is due may wait for its round to begin."""
+"""How long what is due may wait for its round to begin, where nothing is probed more often than that."""
 
 
 class Pulse(Protocol):
@@ -52,6 +50,7 @@ class Wellbeing:
         healthy: Callable[[], Health],
         failing: Callable[[], Sequence[Failing]],
         overdue: Callable[[], float],
+        shortest_interval: Callable[[], float],
         pulse: Pulse,
         now: Callable[[], datetime],
         clock: Callable[[], float],
@@ -59,12 +58,14 @@ class Wellbeing:
     ) -> None:
         """Nothing is wrong yet. ``report`` takes what is and what is not, again and again; ``clock`` is monotonic.
 
-        ``overdue`` gives for how many seconds the endpoint that has been due for longest has waited for its round.
+        ``overdue`` gives for how many seconds the endpoint that has been due for longest has waited for its round,
+        ``shortest_interval`` the seconds between two rounds of the endpoint that is probed most often.
         """
         self._report = report
         self._healthy = healthy
         self._failing = failing
         self._overdue = overdue
+        self._shortest_interval = shortest_interval
         self._late = False
         self._pulse = pulse
         self._now = now
@@ -148,10 +149,11 @@ class Wellbeing:
         return Trouble(TroubleKind.TICK, False if health.ok else True if before else None, health.sentence)
 
     def _lag(self) -> Trouble:
-        """Twice in a row, as above; over when nothing waits for as much as half of that."""
+        """So long that a whole round may be missed; twice in a row, as above. Over when nothing waits half as long."""
         seconds, before = self._overdue(), self._late
-        self._late = seconds >= LATE_SECONDS
-        holds = True if self._late and before else False if seconds < LATE_SECONDS / 2 else None
+        bound = min(LATE_SECONDS, self._shortest_interval())
+        self._late = seconds >= bound
+        holds = True if self._late and before else False if seconds < bound / 2 else None
         return Trouble(TroubleKind.LAG, holds, f"endpoints wait {seconds:.0f} s for their turn")
 
     def _receiver(self, name: str, known: tuple[float, str] | None) -> Trouble:

@@ -94,6 +94,11 @@ class Scheduler:
         """For how long the endpoint that has been due for longest has waited for its round to begin; 0: none waits."""
         return self._timetable.overdue(self._loop.time())
 
+    @property
+    def shortest_interval(self) -> float:
+        """The interval of the endpoint that is probed most often, in seconds; infinite where there is none."""
+        return self._timetable.shortest_interval
+
     def update(self, targets: Iterable[Target]) -> None:
         """Watch exactly these targets from now on; rounds under way are not disturbed."""
         self._timetable.update(targets, self._loop.time())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Timetable:
         changed = set(fresh)
         for key in [key for key in (*self._in_line, *self._hurried) if key in changed or key not in wanted]:
             self._relax(key, now)
+        self._intervals = {entry.interval: entry.interval for entry in self._entries.values()}
         # A round that runs now still works with what the target was before.
         self._again |= self._running.intersection(fresh)
         self._again &= self._entries.keys()
@@ -140,6 +142,11 @@ class Timetable:
                 self._running.add(key)
                 found.append(Due(key, entry.target, at / _NS))
         return found
+
+    @property
+    def shortest_interval(self) -> float:
+        """The interval of the endpoint that is probed most often, in seconds; infinite where there is none."""
+        return min(self._intervals, default=inf * _NS) / _NS
 
     def overdue(self, monotonic: float) -> float:
         """For how many seconds the endpoint that has been due for longest has waited; 0 where none is due."""

@@ -30,11 +30,13 @@ class Body:
         self.health = Health(ok=True, sentence="the last tick was 0.1 s ago")
         self.failing: list[Failing] = []
         self.overdue = 0.0
+        self.shortest_interval = 900.0
         self.wellbeing = Wellbeing(
             lambda _: None,
             healthy=lambda: self.health,
             failing=lambda: self.failing,
             overdue=lambda: self.overdue,
+            shortest_interval=lambda: self.shortest_interval,
             pulse=self,
             now=lambda: NOW,
             clock=lambda: self.seconds,
@@ -101,6 +103,17 @@ def test_endpoints_that_wait_for_their_turn_are_a_trouble(body: Body) -> None:
     body.overdue = LATE_SECONDS - 1
     assert body.said()["lag"] is None
     body.overdue = LATE_SECONDS / 2 - 1
+    assert body.said()["lag"] is False
+
+
+def test_to_wait_for_a_whole_interval_is_a_trouble_too(body: Body) -> None:
+    """Where endpoints are probed more often than each minute, for one of them has missed a round by then."""
+    body.shortest_interval = 10.0
+    body.overdue = 9.9
+    assert [body.said()["lag"] for _ in range(2)] == [None, None]
+    body.overdue = 10.0
+    assert [body.said()["lag"] for _ in range(2)] == [None, True]
+    body.overdue = 4.9
     assert body.said()["lag"] is False
 
 

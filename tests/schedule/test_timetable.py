@@ -5,6 +5,7 @@ import sys
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -366,6 +367,19 @@ def test_under_pressure_all_get_late_alike_and_none_is_left_out(most: int, count
     assert sorted(due.at for due in begun) == [due.at for due in begun]
     assert {due.key for due in begun} == {(one.host, one.port) for one in many(count)}
     assert timetable.overdue(now) == 0
+
+
+def test_the_shortest_interval_is_of_what_is_watched() -> None:
+    """It goes with the endpoint that it belongs to; where nothing is watched nothing can be late."""
+    timetable = Timetable(WALL, START)
+    assert timetable.shortest_interval == inf
+    slow, fast = (
+        Target(host, 443, interval=timedelta(seconds=seconds)) for host, seconds in (("slow", 900), ("fast", 10))
+    )
+    timetable.update([slow, fast], START)
+    assert timetable.shortest_interval == 10.0
+    timetable.update([slow], START)
+    assert timetable.shortest_interval == 900.0
 
 
 def test_how_long_the_first_in_line_has_waited() -> None:

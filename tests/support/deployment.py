@@ -15,7 +15,7 @@ from tests.support.sinks import ReceivedCall, SmtpSink, WebhookSink
 from tests.support.tlsserver import LocalServer, TlsServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 SPARE = f"sha256/{base64.b64encode(bytes(32)).decode()}"
@@ -96,6 +96,15 @@ class Deployment:
     async def events(self, count: int) -> list[dict[str, Any]]:
         """The bodies of the first webhooks, once there are this many, each with its signature verified."""
         return [verified(call) for call in (await self.hook.wait_for(count))[:count]]
+
+    async def event(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The body of the first webhook of which this is true, whenever it comes."""
+        count = 0
+        while True:
+            count += 1
+            event = verified((await self.hook.wait_for(count))[count - 1])
+            if is_wanted(event):
+                return event
 
 
 def verified(call: ReceivedCall) -> dict[str, Any]:
