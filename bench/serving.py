@@ -36,13 +36,13 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Serving]:
-    """A server for every name below ``bench.example``, with a leaf and an intermediate, both EC P-256."""
+def serving(port: int = 0) -> Iterator[Serving]:
+    """A server for every name below ``bench.example``, with a leaf and an intermediate, both EC P-256, on any port."""
     root = pki.issue("Bench Root")
     intermediate = pki.issue("Bench Intermediate", issuer=root)
     leaf = pki.issue("bench", issuer=intermediate, names=["*.bench.example"])
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=_serve, args=(theirs, leaf, intermediate), daemon=True)
+    server = multiprocessing.Process(target=_serve, args=(theirs, port, leaf, intermediate), daemon=True)
     server.start()
     try:
         yield Serving(server.pid or 0, ours.recv(), root.pem, str(leaf.certificate.pin))
@@ -51,14 +51,14 @@ def serving() -> Iterator[Serving]:
         server.join()
 
 
-def _serve(pipe: Connection, leaf: pki.Issued, intermediate: pki.Issued) -> None:
+def _serve(pipe: Connection, port: int, leaf: pki.Issued, intermediate: pki.Issued) -> None:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.use_certificate(x509.load_pem_x509_certificate(leaf.pem))
     context.add_extra_chain_cert(x509.load_pem_x509_certificate(intermediate.pem))
     context.use_privatekey(load_pem_private_key(leaf.key_pem, None))  # type: ignore[arg-type]  # an EC key
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(SSL.OP_NO_TICKET)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
     for _ in range(_THREADS):
         threading.Thread(target=_answer, args=(listener, context), daemon=True).start()
     pipe.send(listener.getsockname()[1])

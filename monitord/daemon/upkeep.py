@@ -43,6 +43,7 @@ class Upkeep:
         self.set_aside.know(self.cycle.looked_at)
         self.cycle.review()
         self.metrics.silences(len(self.cycle.silences))
+        self.metrics.tasks(len(asyncio.all_tasks()))
         sentence = f"the store has not answered for {_STUCK_SECONDS:.0f} s; probing goes on; check the disk it is on"
         alarm = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self.log.warning, sentence)
         try:

@@ -208,6 +208,10 @@ class Metrics:
         else:
             self._learn(heartbeat_failures=self._known.get("heartbeat_failures", 0.0) + 1)
 
+    def tasks(self, number: int) -> None:
+        """Note how many tasks the event loop has."""
+        self._learn(tasks=number)
+
     def outbox(self, pending: int, oldest: datetime | None) -> None:
         """Note how many messages wait for delivery and when the oldest of them was written."""
         self._learn(outbox_pending=pending, outbox_oldest_timestamp_seconds=oldest.timestamp() if oldest else None)

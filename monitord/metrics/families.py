@@ -67,6 +67,7 @@ GAUGES = (
         "probe_overdue_seconds",
         "For how long the endpoint that has been due for longest has waited for its round to begin; 0 if none waits.",
     ),
+    Family("tasks", "How many tasks its event loop has; they grow with what is under way, and shrink again."),
     Family("outbox_pending", "How many messages wait to be delivered."),
     Family("outbox_oldest_timestamp_seconds", "When the oldest waiting message was written; absent if none waits."),
     Family(

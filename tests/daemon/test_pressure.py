@@ -16,7 +16,7 @@ SILENT = [f"silent{number}.example.com" for number in range(10)]
 
 def lag(event: dict[str, Any]) -> bool:
     """Whether a webhook is about endpoints that wait."""
-    return event["type"].startswith("monitor_degraded.") and event["data"]["cause"] == "lag"
+    return bool(event["type"].startswith("monitor_degraded.") and event["data"]["cause"] == "lag")
 
 
 async def test_endpoints_that_wait_for_their_turn_are_an_incident_until_they_no_longer_do(

@@ -100,6 +100,7 @@ def test_a_scrape_reads_as_the_golden_file() -> None:
     metrics.silences(1)
     metrics.notification("ops-mail", None)
     metrics.notification("ops-mail", "timeout")
+    metrics.tasks(14)
     metrics.outbox(1, NOW)
     metrics.tick(NOW, overdue=12.5, skipped=3)
     metrics.lag(0.3)
