@@ -41,7 +41,7 @@ class Backlog:
     """Outcomes on their way to the store, written together and in order; nothing leaves it unwritten.
 
     Nobody who adds an outcome waits for the store. While that refuses, or where very many wait, an outcome without
-    transitions gives way to the next of its endpoint, so that the backlog is bounded by the endpoints and what
+    transitions gives way to the next of its endpoint, so that the backlog is bounded by twice the endpoints and what
     happened to them.
     """
 
@@ -51,6 +51,7 @@ class Backlog:
         self._watcher = watcher
         self._waiting: list[_Entry] = []
         self._taken: list[_Entry] = []
+        self._crowded = _CROWDED
         self._untried = False
         self._writing = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -68,8 +69,10 @@ class Backlog:
     def add(self, outcome: Outcome, messages: list[Message]) -> None:
         """Have an outcome written soon; a store that refuses is reported to the watcher."""
         self._waiting.append((outcome, messages))
-        if len(self._waiting) > _CROWDED:
+        if len(self._waiting) > self._crowded:
             self._waiting = _compact(self._waiting)
+            # Where little gave way, the next look is that much later: else each outcome of very many would cost a look.
+            self._crowded = max(_CROWDED, 2 * len(self._waiting))
         self._untried = True
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_soon(), name="backlog")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from monitord.metrics.families import ENDPOINT
@@ -217,15 +218,15 @@ def _certificates(outcome: Outcome) -> tuple[CertificateSeen, ...]:
     seen = {
         (role, certificate): None for chain in chains for role, certificate in zip(roles(chain), chain, strict=True)
     }
-    return tuple(
-        CertificateSeen(role, _unix_time(certificate), _description(certificate)) for role, certificate in seen
-    )
+    return tuple(_seen(role, certificate) for role, certificate in seen)
 
 
-def _unix_time(certificate: Certificate) -> float:
-    return certificate.not_after.timestamp()
+@lru_cache(maxsize=4096)  # many endpoints have the same authorities, and each has its leaf in two roles
+def _seen(role: str, certificate: Certificate) -> CertificateSeen:
+    return CertificateSeen(role, certificate.not_after.timestamp(), _description(certificate))
 
 
+@lru_cache(maxsize=4096)  # as above
 def _description(certificate: Certificate) -> tuple[str, str, str, str]:
     return (
         label_value(certificate.display_subject),

@@ -14,7 +14,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from monitord.errors import MonitordError
 from monitord.pinning import der
@@ -33,6 +35,7 @@ _PEM = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END 
 _PEM_TRUSTED = b"TRUSTED CERTIFICATE"
 _PEM_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", _PEM_TRUSTED)
 _RSA_KEYS = ("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10")
+_COMMON_BYTES = 64
 _EC_KEY, _ED25519_KEY = "1.2.840.10045.2.1", "1.3.101.112"
 
 
@@ -62,18 +65,14 @@ class Extension:
 class Certificate:
     """The facts of one certificate. Two are equal when their DER is: ``sha256`` is the identity.
 
-    ``issuer`` and ``subject`` are the raw DER of the Names; ``issuer_key`` and ``subject_key`` their canonical form,
-    in which names that RFC 5280 section 7.1 calls equal are equal bytes. ``serial`` is the content of the INTEGER.
-    ``not_before`` and ``not_after`` are both inside the validity. ``signature_algorithm`` is the raw DER of the
-    outer AlgorithmIdentifier. ``problems`` are sentences about defects that did not prevent reading.
+    ``issuer_key`` and ``subject_key`` are the canonical form of the names, in which names that RFC 5280 section 7.1
+    calls equal are equal bytes. ``not_before`` and ``not_after`` are both inside the validity. ``spki`` is the raw DER
+    of the SubjectPublicKeyInfo. ``problems`` are sentences about defects that did not prevent reading.
     """
 
     der: bytes
     sha256: bytes
     version: int
-    serial: bytes
-    issuer: bytes
-    subject: bytes
     issuer_key: bytes
     subject_key: bytes
     not_before: datetime
@@ -81,9 +80,6 @@ class Certificate:
     spki: bytes
     spki_sha256: bytes
     key_type: KeyType
-    tbs: bytes
-    signature_algorithm: bytes
-    signature: bytes
     extensions: tuple[Extension, ...]
     problems: tuple[str, ...]
 
@@ -94,6 +90,36 @@ class Certificate:
     def __hash__(self) -> int:
         """Consistent with equality."""
         return hash(self.sha256)
+
+    @property
+    def serial(self) -> bytes:
+        """The content of the INTEGER that is the serial number."""
+        return _parts(self.der).serial
+
+    @property
+    def issuer(self) -> bytes:
+        """The raw DER of the issuer's name."""
+        return _parts(self.der).issuer
+
+    @property
+    def subject(self) -> bytes:
+        """The raw DER of the subject's name."""
+        return _parts(self.der).subject
+
+    @property
+    def tbs(self) -> bytes:
+        """The raw DER of what is signed."""
+        return _parts(self.der).body.raw
+
+    @property
+    def signature_algorithm(self) -> bytes:
+        """The raw DER of the outer AlgorithmIdentifier."""
+        return _parts(self.der).signature_algorithm
+
+    @property
+    def signature(self) -> bytes:
+        """The signature, without the count of unused bits."""
+        return _parts(self.der).signature
 
     @property
     def pin(self) -> Pin:
@@ -129,12 +155,23 @@ class Certificate:
         return self.not_before <= now.replace(microsecond=0) <= self.not_after
 
 
+_in_use: WeakValueDictionary[bytes, Certificate] = WeakValueDictionary()
+
+
 def parse_certificate(data: bytes) -> Certificate:
-    """The certificate in this DER. Raises CertificateUnreadable where not even the key can be found."""
+    """The certificate in this DER; the same object for the same DER, as long as somebody holds it.
+
+    Raises CertificateUnreadable where not even the key can be found.
+    """
+    known = _in_use.get(data)
+    if known is not None:
+        return known
     try:
-        return _parse(data)
+        parsed = _parse(data)
     except der.DerError as error:
         raise CertificateUnreadable(f"not a readable certificate: {error}") from error
+    _in_use[parsed.der] = parsed
+    return parsed
 
 
 def key_type_of(spki: bytes) -> KeyType:
@@ -168,12 +205,52 @@ def certificates_in(data: bytes) -> Iterator[bytes]:
 
 
 def _parse(data: bytes) -> Certificate:
+    parts = _split(data)
+    problems: list[str] = []
+    if parts.inner_algorithm != parts.signature_algorithm:
+        problems.append("the signature algorithm inside differs from the one outside")
+    not_before, not_after = _validity(parts.validity)
+    key_type = _key_type(parts.key)
+    extensions = _extensions(parts.body.children(behind=parts.key), problems)
+    if extensions and parts.version != _V3:
+        problems.append(f"it has extensions but is version {parts.version + 1}")
+    return Certificate(
+        der=data,
+        sha256=hashlib.sha256(data).digest(),
+        version=parts.version + 1,
+        issuer_key=_canonical(parts.issuer),
+        subject_key=_canonical(parts.subject),
+        not_before=not_before,
+        not_after=not_after,
+        spki=parts.key.raw,
+        spki_sha256=hashlib.sha256(parts.key.raw).digest(),
+        key_type=key_type,
+        extensions=extensions,
+        problems=tuple(problems),
+    )
+
+
+class _Parts(NamedTuple):
+    """What a certificate is made of: ``body`` is what is signed, and ``key`` the SubjectPublicKeyInfo."""
+
+    body: Element
+    version: int
+    serial: bytes
+    inner_algorithm: bytes
+    issuer: bytes
+    validity: Element
+    subject: bytes
+    key: Element
+    signature_algorithm: bytes
+    signature: bytes
+
+
+def _split(data: bytes) -> _Parts:
     outer = der.expect(der.read_element(data), der.SEQUENCE, "the certificate")
     parts = iter(outer.children())
     tbs = der.expect(next(parts, None), der.SEQUENCE, "the to-be-signed part")
     signature_algorithm = der.expect(next(parts, None), der.SEQUENCE, "the signature algorithm")
     signature = der.expect(next(parts, None), der.BIT_STRING, "the signature")
-    problems: list[str] = []
 
     fields = iter(tbs.children())
     field = next(fields, None)
@@ -181,38 +258,24 @@ def _parse(data: bytes) -> Certificate:
     if field is not None and field.tag == _VERSION_TAG:
         version = int.from_bytes(der.read_element(field.content).content or b"\0")
         field = next(fields, None)
-    serial = der.expect(field, der.INTEGER, "the serial number")
-    inner_algorithm = der.expect(next(fields, None), der.SEQUENCE, "the inner signature algorithm")
-    if inner_algorithm.raw != signature_algorithm.raw:
-        problems.append("the signature algorithm inside differs from the one outside")
-    issuer = der.expect(next(fields, None), der.SEQUENCE, "the issuer")
-    not_before, not_after = _validity(der.expect(next(fields, None), der.SEQUENCE, "the validity"))
-    subject = der.expect(next(fields, None), der.SEQUENCE, "the subject")
-    spki = der.expect(next(fields, None), der.SEQUENCE, "the public key")
-    key_type = _key_type(spki)
-    extensions = _extensions(fields, problems)
-    if extensions and version != _V3:
-        problems.append(f"it has extensions but is version {version + 1}")
-    return Certificate(
-        der=data,
-        sha256=hashlib.sha256(data).digest(),
-        version=version + 1,
-        serial=serial.content,
-        issuer=issuer.raw,
-        subject=subject.raw,
-        issuer_key=canonical_name(issuer.raw),
-        subject_key=canonical_name(subject.raw),
-        not_before=not_before,
-        not_after=not_after,
-        spki=spki.raw,
-        spki_sha256=hashlib.sha256(spki.raw).digest(),
-        key_type=key_type,
-        tbs=tbs.raw,
+    return _Parts(
+        body=tbs,
+        version=version,
+        serial=der.expect(field, der.INTEGER, "the serial number").content,
+        inner_algorithm=der.expect(next(fields, None), der.SEQUENCE, "the inner signature algorithm").raw,
+        issuer=der.expect(next(fields, None), der.SEQUENCE, "the issuer").raw,
+        validity=der.expect(next(fields, None), der.SEQUENCE, "the validity"),
+        subject=der.expect(next(fields, None), der.SEQUENCE, "the subject").raw,
+        key=der.expect(next(fields, None), der.SEQUENCE, "the public key"),
         signature_algorithm=signature_algorithm.raw,
         signature=signature.content[1:],
-        extensions=extensions,
-        problems=tuple(problems),
     )
+
+
+# What a certificate is asked for now and then is not kept with it, for there may be a million of them. What many have
+# in common is kept once: the names of issuers, and extensions that say what those of other certificates say.
+_parts = lru_cache(maxsize=2048)(_split)
+_canonical = lru_cache(maxsize=4096)(canonical_name)
 
 
 def _validity(validity: Element) -> tuple[datetime, datetime]:
@@ -269,4 +332,10 @@ def _extension(item: Element) -> Extension:
         raise der.DerError("an extension does not have two or three parts")
     oid = der.dotted_oid(der.expect(parts[0], der.OID, "an extension's identifier").content)
     critical = len(parts) == 3 and der.expect(parts[1], der.BOOLEAN, "a critical flag").content != b"\0"  # noqa: PLR2004
-    return Extension(oid, critical, der.expect(parts[-1], der.OCTET_STRING, "an extension's value").content)
+    value = der.expect(parts[-1], der.OCTET_STRING, "an extension's value").content
+    return _common(oid, critical, value) if len(value) <= _COMMON_BYTES else Extension(oid, critical, value)
+
+
+@lru_cache(maxsize=4096)
+def _common(oid: str, critical: bool, value: bytes) -> Extension:  # noqa: FBT001 - as in Extension
+    return Extension(oid, critical, value)

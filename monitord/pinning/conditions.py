@@ -100,6 +100,9 @@ class Known:
     suspects: Mapping[IncidentKey, int] = field(default_factory=dict)
 
 
+_NOTHING_KNOWN = Known()
+
+
 def wants_another_attempt(attempts: Sequence[Attempt], known: Known, policy: Policy) -> bool:
     """Whether to probe again at once: the first attempt shows a failure that is neither known nor confirmed yet.
 
@@ -171,7 +174,7 @@ def remember(attempts: Sequence[Attempt], held: Iterable[Condition], known: Know
             suspects[condition.key] = known.suspects.get(condition.key, 0) + len(said)
         elif not said and condition.key in known.suspects:
             suspects[condition.key] = known.suspects[condition.key]
-    return Known(known.incidents, failing, suspects)
+    return Known(known.incidents, failing, suspects) if known.incidents or failing or suspects else _NOTHING_KNOWN
 
 
 def _key(verdict: PinSetVerdict, kind: IncidentKind) -> IncidentKey:

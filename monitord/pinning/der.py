@@ -47,9 +47,12 @@ class Element:
         """The element exactly as encoded, header included."""
         return self.data[self.start : self.end]
 
-    def children(self) -> Iterator[Element]:
-        """The elements inside a constructed one, in order. Raises DerError where one is broken."""
-        position = self.content_start
+    def children(self, behind: Element | None = None) -> Iterator[Element]:
+        """The elements inside a constructed one, in order, or those behind one of them.
+
+        Raises DerError where one is broken.
+        """
+        position = behind.end if behind else self.content_start
         while position < self.end:
             child = element_at(self.data, position, self.end)
             yield child

@@ -35,10 +35,15 @@ class Streaks:
         judgements = [judgement for verdict in verdicts for judgement in verdict.judgements]
         silent = all(one.verdict is Verdict.UNDETERMINED for one in judgements)
         unknown = {_place(one.observation) for one in judgements if one.verdict is Verdict.UNDETERMINED}
+        if not silent and not unknown:
+            return _NONE
         return Streaks(
             endpoint=min(self.endpoint + 1, limit) if silent else 0,
             addresses={address: min(self.addresses.get(address, 0) + 1, limit) for address in sorted(unknown)},
         )
+
+
+_NONE = Streaks()
 
 
 def _place(observation: Observation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -62,6 +63,11 @@ class Prediction:
     act_by: datetime
     new_keys: tuple[tuple[Pin, str, str], ...] = ()
     known: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep sentences once: endpoints of one CA have most of them in common, and there may be a million."""
+        for name in ("evidence", "advice"):
+            object.__setattr__(self, name, sys.intern(getattr(self, name)))
 
     @property
     def new_pins(self) -> tuple[Pin, ...]:

@@ -1,13 +1,9 @@
-"""Presented DER to certificates, each parsed once as long as it is seen: chains rarely change between rounds.
-
-One that somebody still holds, as the last round of its endpoint does, is known for as long.
-"""
+"""Presented DER to certificates, each parsed once as long as it is seen: chains rarely change between rounds."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from monitord.pinning.certificate import CertificateUnreadable, parse_certificate
 from monitord.pinning.observation import Failure, FailureReason
@@ -19,14 +15,13 @@ if TYPE_CHECKING:
 
 
 class ChainReader:
-    """Reads presented chains and remembers certificates: those in use, and the most recent ``max_bytes`` of DER."""
+    """Reads presented chains and remembers the most recent ``max_bytes`` of DER; what is in use is known anyway."""
 
     def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
         """A reader that remembers nothing yet."""
         self._max_bytes = max_bytes
         self._bytes = 0
         self._known: OrderedDict[bytes, Certificate] = OrderedDict()
-        self._in_use: WeakValueDictionary[bytes, Certificate] = WeakValueDictionary()
 
     def read(self, presented: Sequence[bytes]) -> tuple[tuple[Certificate, ...], Failure | None]:
         """The certificates of a chain, leaf first, and a failure if one of them cannot be read.
@@ -51,10 +46,7 @@ class ChainReader:
         if known is not None:
             self._known.move_to_end(der)
             return known
-        parsed = self._in_use.get(der)
-        if parsed is None:
-            parsed = parse_certificate(der)
-            self._in_use[parsed.der] = parsed
+        parsed = parse_certificate(der)
         self._known[parsed.der] = parsed
         self._bytes += len(der)
         while self._bytes > self._max_bytes:

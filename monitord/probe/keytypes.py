@@ -67,15 +67,15 @@ class _Had:
 class _Known:
     """What is known of an endpoint; times are seconds of the monotonic clock.
 
-    ``shown`` has the digests of the last few leaves, each with the time of its first sight: an address may be several
-    servers that differ. ``had`` are the types that it has, ``try_at`` is when the others are tried again, ``round_at``
-    when the last round began, and ``another_round`` whether that was with the last look.
+    ``shown`` has the digests of the last few leaves, the latest last, each with the time of its first sight: an address
+    may be several servers that differ. ``had`` are the types that it has, ``try_at`` is when the others are tried
+    again, ``round_at`` when the last round began, and ``another_round`` whether that was with the last look.
     """
 
     try_at: float
     round_at: float | None = None
     another_round: bool = True
-    shown: OrderedDict[bytes, float] = field(default_factory=OrderedDict)
+    shown: tuple[tuple[bytes, float], ...] = ()
     had: dict[KeyType, _Had] = field(default_factory=dict)
 
 
@@ -101,7 +101,7 @@ class KeyTypes:
             may_have_another = len(must_have) > 1 and first.failure and first.failure.reason in _FAULTS_OF_A_KEY
             return must_have if may_have_another else ()
         wanted = set(known.had)
-        if now >= known.try_at or first.chain[0].sha256 not in known.shown:
+        if now >= known.try_at or all(digest != first.chain[0].sha256 for digest, _ in known.shown):
             known.try_at = now + DAY
             wanted = set(self._separable)
         return tuple(key_type for key_type in self._separable if key_type in wanted and key_type is not first.key_type)
@@ -151,14 +151,14 @@ class KeyTypes:
     def _note_shown(self, known: _Known, shown: Collection[Observation], now: float) -> None:
         for observation in shown:
             leaf = observation.chain[0]
-            known.shown.setdefault(leaf.sha256, now)
-            known.shown.move_to_end(leaf.sha256)
+            if not known.shown or known.shown[-1][0] != leaf.sha256:
+                others = dict(known.shown)
+                since = others.pop(leaf.sha256, now)
+                known.shown = (*others.items(), (leaf.sha256, since))[-_MOST_SHOWN:]
             if leaf.key_type in self._separable:
                 had = known.had.setdefault(leaf.key_type, _Had(now))
                 had.seen, had.missed = now, 0
                 had.beside += known.another_round and len(shown) > 1
-        while len(known.shown) > _MOST_SHOWN:
-            known.shown.popitem(last=False)
 
     def _lacks(
         self, known: _Known, key_type: KeyType, missing: Observation, shown: Collection[Observation], now: float
@@ -173,7 +173,7 @@ class KeyTypes:
             return False
         if had.confirmed and reason in _UNUSABLE:
             return True
-        if refused and (not had.confirmed or any(known.shown[one.chain[0].sha256] > had.seen for one in shown)):
+        if refused and (not had.confirmed or any(dict(known.shown)[one.chain[0].sha256] > had.seen for one in shown)):
             del known.had[key_type]
             return False
         if known.another_round and now - had.seen >= HOUR and had.missed >= _ROUNDS_TO_GIVE_UP:

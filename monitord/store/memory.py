@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitord.pinning.observation import FailureReason
@@ -57,7 +59,13 @@ class Remembered:
         seen = {address: frozenset(sightings) for address, sightings in grouped.items()}
         if any(_hides_addresses(observation) for observation in outcome.observations):
             seen = {**self.seen, **seen}
-        return Remembered(outcome.streaks, seen, {judged.pinset.name: judged.verdict for judged in outcome.verdicts})
+        verdicts = _verdicts(tuple((judged.pinset.name, judged.verdict) for judged in outcome.verdicts))
+        return Remembered(outcome.streaks, seen, verdicts)
+
+
+@lru_cache(maxsize=1024)  # nearly all endpoints have the same, and there may be a million
+def _verdicts(judged: tuple[tuple[str, Verdict], ...]) -> Mapping[str, Verdict]:
+    return MappingProxyType(dict(judged))
 
 
 def address_of(observation: Observation) -> Address:

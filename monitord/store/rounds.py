@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 def write_round(connection: Connection, outcome: Outcome, before: Remembered, after: Remembered) -> None:
     """Write what the round changed."""
-    number = _endpoint(connection, outcome, after.streaks)
+    number, is_new = _endpoint(connection, outcome, after.streaks)
     changed = [address for address, sightings in after.seen.items() if before.seen.get(address) != sightings]
     for address in changed:
-        _write_sightings(connection, number, address, outcome)
+        _write_sightings(connection, _address_row(connection, number, address, is_new=is_new), address, outcome)
     for address in before.seen.keys() - after.seen.keys():
-        row = {**_address_row(connection, number, address), "position": 0, "since": outcome.at, "gone": True}
+        last = _address_row(connection, number, address, is_new=is_new)
+        row = {**last, "position": 0, "since": outcome.at, "gone": True}
         connection.execute(observation.insert(), row)
-    _write_verdicts(connection, number, outcome, before, after)
+    _write_verdicts(connection, number, outcome, before, after, is_new=is_new)
 
 
 def load_endpoints(connection: Connection) -> dict[tuple[str, int], Remembered]:
@@ -81,33 +82,33 @@ def _is_last(table: Any, *keys: str) -> Any:  # noqa: ANN401 - a SQL expression
     return table.c.number == select(func.max(other.c.number)).where(*same).scalar_subquery()
 
 
-def _endpoint(connection: Connection, outcome: Outcome, streaks: Streaks) -> int:
-    """The endpoint's id; its row is made or brought up to date."""
+def _endpoint(connection: Connection, outcome: Outcome, streaks: Streaks) -> tuple[int, bool]:
+    """The endpoint's id, and whether nothing about it can be there yet; its row is made or brought up to date."""
     stored = {"endpoint": streaks.endpoint, "addresses": dict(streaks.addresses)}
     here = (endpoint.c.host == outcome.target.host) & (endpoint.c.port == outcome.target.port)
     found = connection.execute(select(endpoint.c.id).where(here)).scalar()
     if found is not None:
         connection.execute(update(endpoint).where(endpoint.c.id == found).values(streaks=stored))
-        return int(found)
+        return int(found), False
     row = {"host": outcome.target.host, "port": outcome.target.port, "first_seen": outcome.at, "streaks": stored}
-    return int(connection.execute(endpoint.insert().values(row).returning(endpoint.c.id)).scalar_one())
+    return int(connection.execute(endpoint.insert().values(row).returning(endpoint.c.id)).scalar_one()), True
 
 
-def _address_row(connection: Connection, number: int, address: Address) -> dict[str, Any]:
-    """The key of the next change point of an address."""
+def _address_row(connection: Connection, number: int, address: Address, *, is_new: bool) -> dict[str, Any]:
+    """The key of the next change point of an address; that of the first one, where the endpoint is new."""
     newest = select(func.max(observation.c.number)).where(
         observation.c.endpoint == number,
         observation.c.address == address.address,
         observation.c.port == address.port,
     )
-    last = connection.execute(newest).scalar() or 0
+    last = 0 if is_new else connection.execute(newest).scalar() or 0
     return {"endpoint": number, "address": address.address, "port": address.port, "number": last + 1}
 
 
-def _write_sightings(connection: Connection, number: int, address: Address, outcome: Outcome) -> None:
+def _write_sightings(connection: Connection, row: dict[str, Any], address: Address, outcome: Outcome) -> None:
+    """Write the change point with the key in ``row``."""
     distinct = {sighting_of(seen): seen for seen in reversed(outcome.observations) if address_of(seen) == address}
     _write_chains(connection, distinct.values(), outcome.at)
-    row = _address_row(connection, number, address)
     connection.execute(
         observation.insert(),
         [
@@ -132,6 +133,8 @@ def _write_chains(connection: Connection, observations: Iterable[Observation], a
         if not seen.chain:
             continue
         digest = seen.chain_sha256
+        if connection.execute(select(chain.c.sha256).where(chain.c.sha256 == digest)).first():
+            continue  # it came whole, with its certificates
         insert_missing(
             connection, certificate, [{"sha256": one.sha256, "der": one.der, "first_seen": at} for one in seen.chain]
         )
@@ -147,7 +150,7 @@ def _write_chains(connection: Connection, observations: Iterable[Observation], a
 
 
 def _write_verdicts(
-    connection: Connection, number: int, outcome: Outcome, before: Remembered, after: Remembered
+    connection: Connection, number: int, outcome: Outcome, before: Remembered, after: Remembered, *, is_new: bool
 ) -> None:
     reasons = {judged.pinset.name: judged.reason for judged in outcome.verdicts}
     for pinset in sorted(before.verdicts.keys() | after.verdicts.keys()):
@@ -155,7 +158,7 @@ def _write_verdicts(
         if before.verdicts.get(pinset) is found:
             continue
         newest = select(func.max(verdict.c.number)).where(verdict.c.endpoint == number, verdict.c.pinset == pinset)
-        last = connection.execute(newest).scalar() or 0
+        last = 0 if is_new else connection.execute(newest).scalar() or 0
         row = {
             "endpoint": number,
             "pinset": pinset,

@@ -51,6 +51,7 @@ class Store:
         self.path = path
         self._thread = thread
         self._closed = False
+        self._exclusive = exclusive
         self._access = Access(path, now, exclusive=exclusive)
         try:
             with self._access.reading() as connection:
@@ -219,6 +220,8 @@ class Store:
 
     async def history(self, host: str, port: int) -> History:
         """The leaves that the endpoint was seen to serve, and its renewals."""
+        if self._exclusive and (host, port) not in self._known:
+            return History()  # what is written is known, and of most endpoints of a new list nothing is
         return await self._read(lambda connection: history_of(history.change_points(connection, host, port)))
 
     async def load_signals(self) -> tuple[list[FactRow], dict[str, dict[str, str]]]:

@@ -29,6 +29,7 @@ from monitord.pinning.observation import FailureReason
 from monitord.pinning.prediction import Cause
 from monitord.pinning.verdict import Verdict
 from tests.metrics.rounds import NOW, later, outcome, path, pinset, prediction, seen, target
+from tests.support.exchanged import SUBJECT_PLACE, with_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -507,7 +508,7 @@ def test_a_hostile_subject_is_escaped_and_cut() -> None:
     """A subject of thousands of characters, with line ends and quotes, stays one label of 256 characters."""
     subject = '"}\n# HELP \x00\x1b[2J\\' + "x" * 10_000
     leaf, *rest = path()
-    hostile = (replace(leaf, subject=_name(subject)), *rest)
+    hostile = (with_part(leaf, SUBJECT_PLACE, _name(subject)), *rest)
     metrics = metrics_of(target())
     metrics.record(outcome(observations=(replace(seen(), chain=hostile),), verdict=Verdict.UNTRUSTED))
     subjects = [dict(labels)["subject"] for name, labels in samples(metrics) if name == "monitord_certificate_info"]

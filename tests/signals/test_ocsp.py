@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from cryptography.x509 import ReasonFlags, ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from monitord import pki
+from monitord.pinning import der
 from monitord.pinning.evidence import Revocation
 from monitord.pinning.target import Target
 from monitord.pinning.trust import TrustStore
@@ -18,6 +18,7 @@ from monitord.signals.fetch import Fetcher
 from monitord.signals.ocsp import OcspSource
 from monitord.signals.source import SourceName, Subject
 from tests.support.crlserver import CaServer, answered_by, ocsp_answer
+from tests.support.exchanged import SERIAL_PLACE, with_part
 from tests.support.polling import Polled
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def test_certificates_without_a_responder_or_without_trust_are_not_asked_a
 async def test_a_long_question_is_posted(ca: CaServer) -> None:
     """RFC 5019 section 5 allows GET up to 255 bytes; a serial number can make it more."""
     site = Site(ca)
-    long = replace(site.leaf.certificate, serial=b"\1" * 120)
+    long = with_part(site.leaf.certificate, SERIAL_PLACE, der.encode(der.INTEGER, b"\1" * 120), ROOT)
     poll = await polled().poll([Subject(Target(HOST), ((long,),))], NOW)
     (posted,) = ca.asked
     assert (posted.method, posted.headers["content-type"]) == ("POST", "application/ocsp-request")
