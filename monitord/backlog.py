@@ -40,7 +40,8 @@ class WriteWatcher(Protocol):
 class Backlog:
     """Outcomes on their way to the store, written together and in order; nothing leaves it unwritten.
 
-    Nobody who adds an outcome waits for the store. While that refuses, or where very many wait, an outcome without
+    Nobody who adds an outcome waits for the store. Once that refuses, for a reason of its own, only ``flush`` tries it,
+    since each attempt goes through all that waits. While it refuses, or where very many wait, an outcome without
     transitions gives way to the next of its endpoint, so that the backlog is bounded by twice the endpoints and what
     happened to them.
     """
@@ -52,6 +53,7 @@ class Backlog:
         self._waiting: list[_Entry] = []
         self._taken: list[_Entry] = []
         self._crowded = _CROWDED
+        self._refuses = False
         self._untried = False
         self._writing = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -67,14 +69,14 @@ class Backlog:
         return [message for _, messages in (*self._taken, *self._waiting) for message in messages]
 
     def add(self, outcome: Outcome, messages: list[Message]) -> None:
-        """Have an outcome written soon; a store that refuses is reported to the watcher."""
+        """Have an outcome written soon, or by the next flush; a store that refuses is reported to the watcher."""
         self._waiting.append((outcome, messages))
         if len(self._waiting) > self._crowded:
             self._waiting = _compact(self._waiting)
             # Where little gave way, the next look is that much later: else each outcome of very many would cost a look.
             self._crowded = max(_CROWDED, 2 * len(self._waiting))
         self._untried = True
-        if self._writer is None or self._writer.done():
+        if not self._refuses and (self._writer is None or self._writer.done()):
             self._writer = asyncio.create_task(self._write_soon(), name="backlog")
 
     async def flush(self) -> None:
@@ -91,6 +93,7 @@ class Backlog:
             refused = self._taken
             try:
                 refused, committed, error = await self._write(self._taken)
+                self._refuses = error is not None and error.systemic
             finally:
                 taken, self._taken = self._taken, []
                 if refused:
@@ -103,7 +106,7 @@ class Backlog:
             self._watcher.queued(messages)
 
     async def _write_soon(self) -> None:
-        while self._untried:
+        while self._untried and not self._refuses:
             await self.flush()
 
     async def _write(self, entries: list[_Entry]) -> tuple[list[_Entry], bool, StoreError | None]:

@@ -133,6 +133,43 @@ async def test_a_store_that_is_itself_at_fault_is_asked_once(bench: Bench) -> No
     assert bench.faulty.attempts == [1, 2, 3]
 
 
+async def test_a_store_that_is_itself_at_fault_is_tried_by_flushes_alone(bench: Bench) -> None:
+    """Not by each round, for each attempt goes through all that waits; the first flush that it takes writes all."""
+    bench.faulty.refuses = True
+    await bench.round((bench.renewed,))
+    bench.prober.script = [(bench.leaf,)]
+    for _ in range(3):
+        await bench.cycle.run_round(KEY)
+        await asyncio.sleep(0)  # for a writer, if there were one
+    assert bench.faulty.attempts == [1]
+    bench.faulty.refuses = False
+    await bench.cycle.flush()
+    assert bench.cycle.unwritten == 0
+    await bench.cycle.run_round(OTHER)
+    async with asyncio.timeout(10):
+        await bench.watcher.waiting.wait()
+
+
+async def test_very_many_outcomes_give_way_to_later_ones_of_their_endpoints(bench: Bench) -> None:
+    """So while nothing can be written no more waits than two for each endpoint, and the last of each is written."""
+    hosts = [f"h{number}.example.com" for number in range(1200)]
+    target = bench.settings.targets[KEY]
+    targets = {(host, 443): replace(target, host=host) for host in hosts}
+    await bench.cycle.reconfigure(replace(bench.settings, targets=targets))
+    bench.faulty.refuses = True
+    for served in (bench.leaf, bench.renewed, bench.leaf):
+        bench.prober.script = [(served,)]
+        for key in targets:
+            await bench.cycle.run_round(key)
+    incidents = 2 * len(hosts)  # one that began and one that ended, for each
+    assert bench.cycle.unwritten <= 2 * len(hosts) + incidents
+    bench.faulty.refuses = False
+    await bench.cycle.flush()
+    assert bench.cycle.unwritten == 0
+    histories = [await bench.faulty.history(host, 443) for host in hosts]
+    assert {history.tenures[-1].leaf for history in histories} == {bench.leaf.certificate}
+
+
 async def test_a_round_without_news_says_nothing_of_the_store(bench: Bench) -> None:
     """Only what was committed shows that the store can be written; a round that needed no disk does not."""
     await bench.round((bench.leaf,))
