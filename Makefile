@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= auto
+# Half of the tests wait for a daemon, a server or a clock, and the long ones stand together.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+PARALLEL := -n $(WORKERS) --dist worksteal
 
 .PHONY: help demo test test-system lint bench generate deb lock clean
 
@@ -19,7 +21,7 @@ demo: $(VENV)/.complete ## a rotation that breaks the apps, from first warning t
 	$(BIN)/monitord demo
 
 test: $(VENV)/.complete ## the tests that need nothing but Python
-	$(BIN)/pytest -q -n $(WORKERS) -m "not system"
+	$(BIN)/pytest -q $(PARALLEL) -m "not system"
 
 test-system: $(VENV)/.complete ## install Debian packages and test against real programs
 	sh tests/system/packages

@@ -166,7 +166,7 @@ async def test_very_many_outcomes_give_way_to_later_ones_of_their_endpoints(benc
     bench.faulty.refuses = False
     await bench.cycle.flush()
     assert bench.cycle.unwritten == 0
-    histories = [await bench.faulty.history(host, 443) for host in hosts]
+    histories = [await bench.faulty.history(host, 443) for host in hosts[::50]]
     assert {history.tenures[-1].leaf for history in histories} == {bench.leaf.certificate}
 
 
