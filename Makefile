@@ -25,7 +25,7 @@ test: $(VENV)/.complete ## the tests that need nothing but Python
 
 test-system: $(VENV)/.complete ## install Debian packages and test against real programs
 	sh tests/system/packages
-	$(BIN)/pytest -q -m system
+	$(BIN)/pytest -q -n 2 --dist loadfile -m system
 
 lint: $(VENV)/.complete ## style, types, and who may import whom
 	$(BIN)/ruff check
