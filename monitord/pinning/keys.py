@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+    from monitord.pinning.der import Element
+
 _PEM = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL)
 _RSA = "1.2.840.113549.1.1.1"
 _RSA_PSS = "1.2.840.113549.1.1.10"
@@ -220,14 +222,16 @@ def _with_own_algorithm(data: bytes, spki: bytes) -> bytes:
         body = _PEM.search(data)
         clear = base64.b64decode(b"".join(body["body"].split())) if body else data
         parts = list(der.read_element(clear).children())
-        own = next(iter(parts[1].children()))
-    except (der.DerError, ValueError, IndexError, StopIteration):
+        named = der.expect(parts[1], der.SEQUENCE, "the key's algorithm")  # what is encrypted has none in its place
+        if (_identifier(named), _identifier(algorithm)) != (_RSA_PSS, _RSA):
+            return spki
+    except (der.DerError, ValueError, IndexError):
         return spki
-    if own.tag != der.OID or der.dotted_oid(own.content) != _RSA_PSS:
-        return spki
-    if der.dotted_oid(next(iter(algorithm.children())).content) != _RSA:
-        return spki
-    return _sequence(parts[1].raw + bits.raw)
+    return _sequence(named.raw + bits.raw)
+
+
+def _identifier(algorithm: Element) -> str:
+    return der.dotted_oid(der.expect(next(algorithm.children(), None), der.OID, "the algorithm").content)
 
 
 def _is_pkcs12(data: bytes) -> bool:

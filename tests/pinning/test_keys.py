@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -7,11 +9,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import pkcs12
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord import pki
+from monitord.pinning import der
 from monitord.pinning.keys import KeyHolder, KeysUnreadable, PasswordNeeded, public_keys_in
 
 if TYPE_CHECKING:
@@ -137,6 +141,35 @@ def test_an_encrypted_key_in_der_says_so_too(issued: Issued) -> None:
     with pytest.raises(PasswordNeeded):
         public_keys_in(data)
     assert [key.pin for key in public_keys_in(data, b"secret")] == [issued.certificate.pin]
+
+
+@pytest.mark.parametrize("beginning", [b"\x06\x01\x80", b"\x06\x00", b"\x30\x03\x06\x01\x80"])
+def test_what_is_encrypted_is_not_taken_for_an_algorithm(issued: Issued, beginning: bytes) -> None:
+    """One encrypted key in some hundreds begins with bytes that look like a broken identifier."""
+    clear = issued.key.private_bytes(DER, FORMATS.PKCS8, CLEAR)
+    found = public_keys_in(_encrypted(clear, b"secret", beginning), b"secret")
+    assert [key.pin for key in found] == [issued.certificate.pin]
+
+
+def _encrypted(clear: bytes, password: bytes, beginning: bytes) -> bytes:
+    """An EncryptedPrivateKeyInfo (RFC 5958, with PBES2 of RFC 8018) whose ciphertext begins with these bytes."""
+    salt = b"salt" * 4
+    key = hashlib.pbkdf2_hmac("sha256", password, salt, 1000, 16)
+    padded = clear + bytes([16 - len(clear) % 16]) * (16 - len(clear) % 16)
+    wanted = beginning.ljust(16, b"\xff")
+    plain = Cipher(algorithms.AES128(key), modes.ECB()).decryptor().update(wanted)  # noqa: S305 - to choose the IV
+    vector = bytes(one ^ other for one, other in zip(plain, padded, strict=False))
+    ciphertext = Cipher(algorithms.AES128(key), modes.CBC(vector)).encryptor().update(padded)
+    assert ciphertext.startswith(beginning)
+    sequence = functools.partial(der.encode, der.SEQUENCE)
+    hmac_sha256 = sequence(bytes.fromhex("06082a864886f70d02090500"))
+    derivation = sequence(
+        bytes.fromhex("06092a864886f70d01050c")
+        + sequence(der.encode(der.OCTET_STRING, salt) + der.encode(der.INTEGER, b"\x03\xe8") + hmac_sha256)
+    )
+    aes128_cbc = sequence(bytes.fromhex("0609608648016503040102") + der.encode(der.OCTET_STRING, vector))
+    scheme = sequence(bytes.fromhex("06092a864886f70d01050d") + sequence(derivation + aes128_cbc))
+    return sequence(scheme + der.encode(der.OCTET_STRING, ciphertext))
 
 
 def test_a_password_that_is_not_needed_does_no_harm(issued: Issued) -> None:

@@ -1,22 +1,19 @@
-"""A program: opens a store as an ordinary user. ``python -m tests.store.read_only_directory URL UID``."""
+"""A program: opens a store as an ordinary user. ``python -m tests.store.read_only_directory URL``."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 from monitord.store.faults import StoreError
 from monitord.store.store import Store
 from tests.store.samples import clock
+from tests.support.unprivileged import give_up_privileges
 
 
-async def run(url: str, user: int) -> None:
-    """Give up root, if root it is, and open the store."""
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
+async def run(url: str) -> None:
+    """Open the store."""
+    give_up_privileges()
     try:
         await Store.open(url, now=clock)
     except StoreError as error:
@@ -24,4 +21,4 @@ async def run(url: str, user: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(run(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""A program: a store that cannot be written when it is opened. ``python -m tests.store.unwritable URL UID``.
+"""A program: a store that cannot be written when it is opened. ``python -m tests.store.unwritable URL``.
 
 It says what it finds, and what becomes of writing; then it waits for a line on its standard input, and tries once more.
 """
@@ -6,20 +6,17 @@ It says what it finds, and what becomes of writing; then it waits for a line on 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 from monitord.store.faults import StoreError
 from monitord.store.store import Store
 from tests.store.samples import at, clock, message, opened, outcome
+from tests.support.unprivileged import give_up_privileges
 
 
-async def run(url: str, user: int) -> None:
-    """Give up root, if root it is, and use the store."""
-    if user and os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
+async def run(url: str) -> None:
+    """Use the store."""
+    give_up_privileges()
     store = await Store.open(url, now=clock)
     print(*store.opened_notes, sep="\n", flush=True)  # noqa: T201 - read by the test
     print(*(incident.id for incident in (await store.load_incidents()).values()), flush=True)  # noqa: T201
@@ -37,4 +34,4 @@ async def run(url: str, user: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(run(sys.argv[1]))
