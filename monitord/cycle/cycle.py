@@ -210,7 +210,7 @@ class Cycle:
         self._look_around(endpoint, observations, seen, steps)
         self._steady.pop(endpoint, None)
         if not (seen is None or lore.suspects or self._docket.of(endpoint)):
-            quiet = steady(outcome, settings.trust, settings.policy.horizon, self._basis(target))
+            quiet = steady(outcome, settings.trust, settings.policy.horizon, self._basis(target), settings.quiet_for)
             if quiet is not None:
                 self._steady[endpoint] = quiet
         return outcome

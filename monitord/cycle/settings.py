@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from monitord.backlog import OutcomeStore, WriteWatcher
+from monitord.pinning.steady import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ class Watcher(WriteWatcher, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RoundSettings:
-    """What a round needs of the configuration."""
+    """What a round needs of the configuration, and for how long a quiet round may stand for others."""
 
     timeout: timedelta
     policy: Policy
@@ -63,3 +64,4 @@ class RoundSettings:
     receivers: tuple[Receiver, ...]
     targets: Mapping[Endpoint, Target]
     windows: tuple[Window, ...] = ()
+    quiet_for: timedelta = LONGEST

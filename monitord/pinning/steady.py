@@ -55,11 +55,16 @@ class Steady:
 
 
 def steady(
-    outcome: Outcome, trust: Mapping[str, TrustStore], horizon: timedelta, basis: tuple[object, ...]
+    outcome: Outcome,
+    trust: Mapping[str, TrustStore],
+    horizon: timedelta,
+    basis: tuple[object, ...],
+    longest: timedelta = LONGEST,
 ) -> Steady | None:
     """The round as one that may stand for others, if it was quiet; that nothing is open or suspected the caller knows.
 
-    ``trust`` are the stores that it was judged by; a predicted failure is told from ``horizon`` before it.
+    ``trust`` are the stores that it was judged by; a predicted failure is told from ``horizon`` before it. ``longest``
+    is for how long it may stand.
     """
     if outcome.transitions or outcome.hurried or outcome.streaks != Streaks() or not outcome.observations:
         return None
@@ -68,8 +73,8 @@ def steady(
     if any(verdict.verdict not in _FINE for verdict in outcome.verdicts):
         return None
     now = outcome.at
-    until = min((moment for moment in _turns(outcome, trust, horizon) if moment > now), default=now + LONGEST)
-    return Steady(outcome, min(until, now + LONGEST), basis)
+    until = min((moment for moment in _turns(outcome, trust, horizon) if moment > now), default=now + longest)
+    return Steady(outcome, min(until, now + longest), basis)
 
 
 def repeated(steady: Steady, at: datetime, duration: float) -> Outcome:

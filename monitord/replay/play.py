@@ -11,6 +11,7 @@ from monitord.cycle.cycle import Cycle
 from monitord.cycle.settings import RoundSettings
 from monitord.pinning.conditions import Policy
 from monitord.pinning.history import History
+from monitord.pinning.steady import LONGEST
 from monitord.replay.world import World
 
 if TYPE_CHECKING:
@@ -42,16 +43,16 @@ class Round:
     predictions: tuple[Prediction, ...] = ()
 
 
-def play(story: Story) -> tuple[Round, ...]:
-    """Every round of the story, in order."""
-    return asyncio.run(_play(story))
+def play(story: Story, *, quiet_for: timedelta = LONGEST) -> tuple[Round, ...]:
+    """Every round of the story, in order; ``quiet_for`` as in ``RoundSettings``."""
+    return asyncio.run(_play(story, quiet_for))
 
 
-async def _play(story: Story) -> tuple[Round, ...]:
+async def _play(story: Story, quiet_for: timedelta) -> tuple[Round, ...]:
     world = World(story)
     witness = _Witness()
     cycle = Cycle(
-        _settings(story, world),
+        _settings(story, world, quiet_for),
         prober=_StoryProber(world),
         store=_Memory(),
         watcher=witness,
@@ -66,7 +67,7 @@ async def _play(story: Story) -> tuple[Round, ...]:
         world.advance(now, events)
         if world.target is not target or world.trust is not trust:
             target, trust = world.target, world.trust
-            await cycle.reconfigure(_settings(story, world))
+            await cycle.reconfigure(_settings(story, world, quiet_for))
         await cycle.run_round((target.host, target.port))
         await cycle.flush()
         outcomes, witness.outcomes = witness.outcomes, []
@@ -74,7 +75,7 @@ async def _play(story: Story) -> tuple[Round, ...]:
     return tuple(rounds)
 
 
-def _settings(story: Story, world: World) -> RoundSettings:
+def _settings(story: Story, world: World, quiet_for: timedelta) -> RoundSettings:
     policy = Policy(
         confirm=story.confirm,
         failures=story.failures,
@@ -84,7 +85,12 @@ def _settings(story: Story, world: World) -> RoundSettings:
     )
     target = world.target
     return RoundSettings(
-        timeout=story.step, policy=policy, trust=world.trust, receivers=(), targets={(target.host, target.port): target}
+        timeout=story.step,
+        policy=policy,
+        trust=world.trust,
+        receivers=(),
+        targets={(target.host, target.port): target},
+        quiet_for=quiet_for,
     )
 
 

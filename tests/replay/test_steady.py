@@ -37,14 +37,13 @@ def moments(rounds: Sequence[Round]) -> list[Any]:
 
 
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
-def test_a_story_is_the_same_without_the_memory_of_quiet_rounds(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_story_is_the_same_without_the_memory_of_quiet_rounds(file: Path) -> None:
     """Every verdict at once, and every incident; what time alone brings comes as late as a quiet round stands."""
     story = read_story(file).story
     assert story is not None
     story = replace(story, step=STEP)
     remembered = play(story)
-    monkeypatch.setattr("monitord.cycle.cycle.steady", lambda *_: None)
-    judged = play(story)
+    judged = play(story, quiet_for=timedelta())
     assert [[one.verdict for one in each.verdicts] for each in remembered] == [
         [one.verdict for one in each.verdicts] for each in judged
     ]
