@@ -7,6 +7,7 @@ waits in the backlog and is written, in order, as soon as the store takes it aga
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from dataclasses import dataclass, replace
@@ -315,14 +316,18 @@ class Cycle:
         return known
 
     async def _seen(self, endpoint: Endpoint) -> _Seen | None:
-        """What the endpoint has shown; None while its history cannot be read."""
+        """What the endpoint has shown; None while its history cannot be read, or not as fast as an endpoint answers."""
         if endpoint in self._outlooks:
             return self._outlooks[endpoint]
         try:
-            return _Seen(await self._store.history(*endpoint))
-        except StoreError as error:
-            self._watcher.recorded(error)
-            return None
+            async with asyncio.timeout(self._settings.timeout.total_seconds()):
+                return _Seen(await self._store.history(*endpoint))
+        except TimeoutError:
+            error = StoreError("the store does not answer; check the disk that it is on")
+        except StoreError as refusal:
+            error = refusal
+        self._watcher.recorded(error)
+        return None
 
     def _foresee(
         self,

@@ -120,6 +120,8 @@ class FaultyStore:
         self.poison: str | None = None
         self.open = asyncio.Event()
         self.open.set()
+        self.readable = asyncio.Event()
+        self.readable.set()
         self.entered = asyncio.Event()
         self.attempts: list[int] = []
 
@@ -136,6 +138,7 @@ class FaultyStore:
 
     async def history(self, host: str, port: int) -> History:
         """What the store knows."""
+        await self.readable.wait()
         return await self.store.history(host, port)
 
 

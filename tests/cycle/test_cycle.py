@@ -170,6 +170,19 @@ async def test_very_many_outcomes_give_way_to_later_ones_of_their_endpoints(benc
     assert {history.tenures[-1].leaf for history in histories} == {bench.leaf.certificate}
 
 
+async def test_a_store_that_hangs_holds_up_no_first_round(bench: Bench) -> None:
+    """The history of an endpoint is not waited for longer than the endpoint itself; a failure is told without it."""
+    await bench.cycle.reconfigure(replace(bench.settings, timeout=timedelta(milliseconds=50)))
+    bench.faulty.readable.clear()
+    assert await bench.round((bench.renewed,)) == ["pin_mismatch.firing"]
+    assert bench.watcher.errors[0] == "the store does not answer; check the disk that it is on"
+    assert bench.cycle.looked_at == 0
+    bench.faulty.readable.set()
+    await bench.cycle.reconfigure(bench.settings)
+    assert await bench.round((bench.leaf,)) == ["pin_mismatch.resolved"]
+    assert bench.cycle.looked_at == 1
+
+
 async def test_a_round_without_news_says_nothing_of_the_store(bench: Bench) -> None:
     """Only what was committed shows that the store can be written; a round that needed no disk does not."""
     await bench.round((bench.leaf,))
