@@ -30,10 +30,13 @@ def begin_to_connect(address: str, port: int) -> socket.socket:
     """A non-blocking socket that connects to an IP literal, which may have a zone, or has. Raises OSError."""
     family, sockaddr = _place(address, port)
     sock = socket.socket(family, _STREAM)
-    fault = sock.connect_ex(sockaddr)
-    if fault and fault not in (errno.EINPROGRESS, errno.EINTR):
+    try:
+        fault = sock.connect_ex(sockaddr)
+        if fault and fault not in (errno.EINPROGRESS, errno.EINTR):
+            raise OSError(fault, os.strerror(fault))
+    except BaseException:
         sock.close()
-        raise OSError(fault, os.strerror(fault))
+        raise
     return sock
 
 
