@@ -215,6 +215,10 @@ def _secrets(settings: WebhookSettings) -> Iterator[str]:
         if len(text) >= _LEAST_TOKEN:
             yield from (text, unquote(text))
     yield from (value for _, value in parse_qsl(parts.query) if len(value) >= _LEAST_TOKEN)
+    for part in re.split(r"[&;]", parts.query):  # as it is written, where a plus sign may be meant as one
+        value = part.partition("=")[2] or part
+        if len(value) >= _LEAST_TOKEN:
+            yield from (value, unquote(value))
     yield from (unquote(text) for text in (parts.username, parts.password) if text and len(text) > 1)
     if parts.password is not None:
         yield _basic(unquote(parts.username or ""), unquote(parts.password))

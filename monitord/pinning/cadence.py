@@ -17,7 +17,7 @@ from monitord.pinning.lifetimes import often_by_hand, usual_renewal
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from monitord.pinning.certificate import Certificate
+    from monitord.pinning.certificate import Certificate, KeyType
     from monitord.pinning.history import History, Tenure
 
 _RECENT = 5
@@ -49,10 +49,11 @@ class Cadence:
         return self.regular >= _OFTEN and not self.irregular
 
 
-def cadence_of(lifetime: timedelta, history: History) -> Cadence:
-    """How this host renews certificates of this lifetime."""
+def cadence_of(lifetime: timedelta, key_type: KeyType, history: History) -> Cadence:
+    """How this host renews certificates of this lifetime and type of key; what it does with another says nothing."""
     usual = usual_renewal(lifetime)
-    seen = [fraction for tenure in history.renewals[-_RECENT:] if (fraction := _fraction(tenure)) is not None]
+    renewals = [tenure for tenure in history.renewals if tenure.leaf.key_type is key_type]
+    seen = [fraction for tenure in renewals[-_RECENT:] if (fraction := _fraction(tenure)) is not None]
     early = [fraction for fraction in seen if fraction < _EXCEPTIONAL * usual]
     kept = seen if len(early) > len(seen) / 2 and len(seen) > 1 else [one for one in seen if one not in early]
     if not kept:

@@ -36,6 +36,9 @@ _PEM_TRUSTED = b"TRUSTED CERTIFICATE"
 _PEM_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", _PEM_TRUSTED)
 _RSA_KEYS = ("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10")
 _COMMON_BYTES = 64
+# "No well-defined expiration" is 99991231235959Z (RFC 5280 section 4.1.2.5), and whoever reckons with that leaves the
+# calendar. What a server sends must not end a round, so no validity reaches that far.
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(4999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _EC_KEY, _ED25519_KEY = "1.2.840.10045.2.1", "1.3.101.112"
 
 
@@ -66,8 +69,9 @@ class Certificate:
     """The facts of one certificate. Two are equal when their DER is: ``sha256`` is the identity.
 
     ``issuer_key`` and ``subject_key`` are the canonical form of the names, in which names that RFC 5280 section 7.1
-    calls equal are equal bytes. ``not_before`` and ``not_after`` are both inside the validity. ``spki`` is the raw DER
-    of the SubjectPublicKeyInfo. ``problems`` are sentences about defects that did not prevent reading.
+    calls equal are equal bytes. ``not_before`` and ``not_after`` are both inside the validity, and between the years
+    1900 and 4999. ``spki`` is the raw DER of the SubjectPublicKeyInfo. ``problems`` are sentences about defects that
+    did not prevent reading.
     """
 
     der: bytes
@@ -282,7 +286,8 @@ def _validity(validity: Element) -> tuple[datetime, datetime]:
     times = [read_time(element) for element in validity.children()]
     if len(times) != 2:  # noqa: PLR2004 - notBefore and notAfter
         raise der.DerError("the validity does not have two times")
-    return times[0], times[1]
+    not_before, not_after = (min(max(time, _EARLIEST), _LATEST) for time in times)
+    return not_before, not_after
 
 
 def read_time(element: Element) -> datetime:

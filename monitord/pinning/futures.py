@@ -78,7 +78,8 @@ def _coming(line: Line, renewal: Renewal) -> list[Candidate]:
 
 
 def _holds(line: Line, candidate: Candidate) -> bool:
-    return line.judged(candidate.chain, max(candidate.at, candidate.leaf.not_before))[0] is Verdict.OK
+    verdict, _ = line.judged(candidate.chain, max(candidate.at, candidate.leaf.not_before))
+    return verdict in (Verdict.OK, Verdict.NOT_PINNED)
 
 
 def _after(line: Line, good: Candidate, probability: float) -> Iterator[Future]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from monitord.pinning.precertificate import POISON
 from monitord.pinning.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from monitord.pinning.certificate import Certificate
 
     Chain = tuple[Certificate, ...]
-
-_POISON = "1.3.6.1.4.1.11129.2.4.3"  # RFC 6962 section 3.1
 
 
 def renewed(leaf: Certificate, not_before: datetime, not_after: datetime, *, new_key: bool) -> Certificate:
@@ -47,24 +46,27 @@ def rekeyed(certificate: Certificate) -> Certificate:
     )
 
 
-def another_issuer(chain: Chain) -> Chain:
-    """The chain with another direct issuer under the same root."""
-    issuers = {other for other in chain[1:] if other.subject_key == chain[0].issuer_key}
+def another_issuer(chain: Chain, also: Certificate | None = None) -> Chain:
+    """The chain with another direct issuer under the same root, and with another one in the place of ``also``."""
+    issuers = {other for other in chain[1:] if other == also or other.subject_key == chain[0].issuer_key}
     return (chain[0], *(rekeyed(other) if other in issuers else other for other in chain[1:]))
 
 
-@lru_cache(maxsize=1024)
 def another_authority(chain: Chain, store: TrustStore) -> tuple[Chain, TrustStore]:
     """The chain from another CA: no authority on it has a known key, and the store trusts its roots."""
-    authorities = (chain[0], *(rekeyed(other) for other in chain[1:]))
-    return authorities, TrustStore(store.name, [rekeyed(anchor) for anchor in store.anchors])
+    return (chain[0], *(rekeyed(other) for other in chain[1:])), _of_others(store)
+
+
+@lru_cache(maxsize=64)  # there are few stores, and each has hundreds of roots
+def _of_others(store: TrustStore) -> TrustStore:
+    return TrustStore(store.name, [rekeyed(anchor) for anchor in store.anchors])
 
 
 def without_poison(certificate: Certificate) -> Certificate:
     """A precertificate as the certificate that it announces, as far as clients judge it (RFC 6962 section 3.1)."""
-    if certificate.extension(_POISON) is None:
+    if certificate.extension(POISON) is None:
         return certificate
-    return replace(certificate, extensions=tuple(one for one in certificate.extensions if one.oid != _POISON))
+    return replace(certificate, extensions=tuple(one for one in certificate.extensions if one.oid != POISON))
 
 
 def _digest(*parts: bytes) -> bytes:

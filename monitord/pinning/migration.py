@@ -74,11 +74,21 @@ def _since_leaf(line: Line) -> datetime | None:
 
 
 def alias_moved(line: Line) -> str | None:
-    """Whether the host's alias has changed lately, since its certificate came into service, in words."""
+    """Whether the host's alias has changed lately, since its certificate came into service, in words.
+
+    An alias that is again what it was has not.
+    """
     since = _since_leaf(line)
-    for earlier, later in pairwise(line.signals.dns):
-        lately = line.now - later.learned_at <= _NEWS and (since is None or since <= later.learned_at)
-        if earlier.cname != later.cname and lately:
-            now, was = ", ".join(later.cname) or "no alias", ", ".join(earlier.cname) or "none"
-            return f"its DNS alias changed to {now} at {timestamp(later.learned_at)} (it was {was})"
-    return None
+    changes = [(earlier, later) for earlier, later in pairwise(line.signals.dns) if earlier.cname != later.cname]
+    lately = [
+        (earlier, later)
+        for earlier, later in changes
+        if line.now - later.learned_at <= _NEWS and (since is None or since <= later.learned_at)
+    ]
+    if not lately:
+        return None
+    before, (_, last) = lately[0][0].cname, lately[-1]
+    if last.cname == before:
+        return None
+    now, was = ", ".join(last.cname) or "no alias", ", ".join(before) or "none"
+    return f"its DNS alias changed to {now} at {timestamp(last.learned_at)} (it was {was})"

@@ -61,7 +61,7 @@ class Renewal:
 def next_renewal(leaf: Certificate, history: History, signals: Signals, now: datetime) -> Renewal:
     """The next renewal of this leaf."""
     lifetime = leaf.not_after - leaf.not_before
-    cadence = cadence_of(lifetime, history)
+    cadence = cadence_of(lifetime, leaf.key_type, history)
     due, why = leaf.not_before + lifetime * cadence.fraction, cadence.sentence
     revoked = next((one for one in reversed(signals.revoked) if one.certificate == leaf.sha256), None)
     if revoked and now <= revoked.learned_at + _LAST_REISSUES:
@@ -143,7 +143,7 @@ def later_renewals(
         if longest is not None and shorter:
             lifetime = longest
         if shorter or not apart:
-            apart = max(lifetime * cadence_of(lifetime, history).fraction, timedelta(hours=1))
+            apart = max(lifetime * cadence_of(lifetime, leaf.key_type, history).fraction, timedelta(hours=1))
         found.append((at, at + lifetime))
         at += apart
     return tuple(found)

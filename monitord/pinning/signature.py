@@ -55,15 +55,13 @@ def signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     False as well for algorithms and keys that cannot be checked (DSA, unnamed curves): no client of today builds a
     path over them. Signatures never change, so the answers are remembered, a bounded number of them.
     """
-    return signature_holds(issuer.spki, certificate.signature_algorithm, certificate.signature, certificate.tbs)
+    return _holds(issuer.spki, certificate.signature_algorithm, certificate.signature, certificate.tbs)
 
 
-@lru_cache(maxsize=8192)
 def signature_holds(spki: bytes, algorithm: bytes, signature: bytes, signed: bytes) -> bool:
     """Whether the key in this SubjectPublicKeyInfo made the signature on these bytes.
 
-    ``algorithm`` is the DER of the AlgorithmIdentifier. False as well for what cannot be checked. Remembered beside
-    ``signed_by``, since imagined certificates (``imagine``) are many and their signatures those of a few real ones.
+    ``algorithm`` is the DER of the AlgorithmIdentifier. False as well for what cannot be checked.
     """
     key = _public_key(spki)
     if key is None:
@@ -73,6 +71,11 @@ def signature_holds(spki: bytes, algorithm: bytes, signature: bytes, signed: byt
     except (InvalidSignature, UnsupportedAlgorithm, der.DerError, ValueError, TypeError):
         return False
     return True
+
+
+# Beside ``signed_by``, since imagined certificates (``imagine``) are many and their signatures those of a few real
+# ones. Not for what is asked once and may be large, such as a revocation list: what was signed is kept with the answer.
+_holds = lru_cache(maxsize=8192)(signature_holds)
 
 
 def weak_signature(certificate: Certificate) -> str | None:

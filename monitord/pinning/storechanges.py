@@ -89,7 +89,8 @@ def issuer_revoked(line: Line) -> Iterator[Future]:
         while at <= line.now:
             at += _DAY
         end = at + (line.leaf.not_after - line.leaf.not_before)
-        other = another_issuer((renewed(line.leaf, at, end, new_key=True), *line.chain[1:]))
+        leaf = renewed(line.leaf, at, end, new_key=True)
+        other = another_issuer((leaf, *line.chain[1:]), also=issuer)
         verdict, _ = line.judged(other, at)
         if verdict.apps_fail:
             said = f"{fact.source} says that {issuer.display_subject} is revoked, so another issuer has to follow"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _STEP = and_(transition.c.incident == outbox.c.incident, transition.c.number == outbox.c.number)
 _HELD = and_(outbox.c.group_key == DIGEST, outbox.c.attempts == 0)
+_AT_ONCE = 10_000  # a statement may have so many values and not many times more
 _SUMMARY = select(func.count(), func.min(case((_HELD, None), else_=outbox.c.created_at))).where(PENDING)
 
 
@@ -101,13 +102,18 @@ def summary(connection: Connection) -> tuple[int, datetime | None]:
 def lines(connection: Connection, incidents: Collection[str]) -> list[Standing]:
     """Every message about these incidents, those to one receiver in their order."""
     firing = case((transition.c.state == IncidentState.FIRING.value, 1), else_=0)
-    rows = connection.execute(
+    messages = (
         select(outbox.c.id, outbox.c.receiver, outbox.c.incident, outbox.c.number, outbox.c.state, firing)
         .join_from(outbox, transition, _STEP)
-        .where(outbox.c.incident.in_(incidents))
         .order_by(outbox.c.number)
     )
-    return [Standing(*row[:4], DeliveryState(row[4]), bool(row[5])) for row in rows]
+    found: list[Standing] = []
+    rest = list(incidents)
+    while rest:
+        some, rest = rest[:_AT_ONCE], rest[_AT_ONCE:]
+        rows = connection.execute(messages.where(outbox.c.incident.in_(some)))
+        found += [Standing(*row[:4], DeliveryState(row[4]), bool(row[5])) for row in rows]
+    return found
 
 
 def peek(

@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, not_, or_, select, tuple_
 
 from monitord.outbox import DeliveryState
 from monitord.pinning.incident import IncidentState, TransitionReason
-from monitord.store.schema import incident, outbox, transition
+from monitord.store.schema import handling, incident, outbox, transition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,6 +75,7 @@ def _delete_incidents(connection: Connection, before: datetime) -> int:
     over = (incident.c.state == IncidentState.RESOLVED.value) & (incident.c.resolved_at < before) & unsent
     found = list(connection.execute(select(incident.c.id).where(over).limit(_AT_ONCE)).scalars())
     if found:
-        connection.execute(delete(transition).where(transition.c.incident.in_(found)))
+        for steps in (handling, transition):
+            connection.execute(delete(steps).where(steps.c.incident.in_(found)))
         connection.execute(delete(incident).where(incident.c.id.in_(found)))
     return len(found)

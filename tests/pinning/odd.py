@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from monitord import pki
 from monitord.pinning import der
+from tests.support.exchanged import KEY_PLACE, SERIAL_PLACE, der_with_part
 
 if TYPE_CHECKING:
     from monitord.pinning.certificate import Certificate
@@ -30,17 +31,9 @@ def tlv(tag: int, *contents: bytes) -> bytes:
     return bytes([tag, 0x80 | len(length)]) + length + body
 
 
-def _replace_field(certificate: Certificate, position: int, field: bytes) -> bytes:
-    """The certificate with one field of its to-be-signed part replaced; the signature is left as it was."""
-    tbs = [part.raw for part in der.read_element(certificate.tbs).children()]
-    tbs[position] = field
-    rest = [part.raw for part in der.read_element(certificate.der).children()][1:]
-    return tlv(der.SEQUENCE, tlv(der.SEQUENCE, *tbs), *rest)
-
-
 def negative_serial(certificate: Certificate) -> bytes:
     """The certificate with a serial number below zero, which RFC 5280 forbids and the world contains."""
-    return _replace_field(certificate, 1, tlv(der.INTEGER, b"\x80\x01"))
+    return der_with_part(certificate, SERIAL_PLACE, tlv(der.INTEGER, b"\x80\x01"))
 
 
 def pss_key_certificate() -> tuple[bytes, bytes]:
@@ -49,7 +42,7 @@ def pss_key_certificate() -> tuple[bytes, bytes]:
     plain = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     bits = list(der.read_element(plain).children())[1].raw
     spki = tlv(der.SEQUENCE, tlv(der.SEQUENCE, _PSS_OID), bits)
-    return _replace_field(pki.issue("pss", names=["a.example"]).certificate, 6, spki), spki
+    return der_with_part(pki.issue("pss", names=["a.example"]).certificate, KEY_PLACE, spki), spki
 
 
 def compressed_point_certificate() -> tuple[bytes, bytes]:
@@ -59,7 +52,7 @@ def compressed_point_certificate() -> tuple[bytes, bytes]:
     plain = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     algorithm = next(der.read_element(plain).children()).raw
     spki = tlv(der.SEQUENCE, algorithm, tlv(der.BIT_STRING, b"\0", point))
-    return _replace_field(pki.issue("compressed", names=["a.example"]).certificate, 6, spki), spki
+    return der_with_part(pki.issue("compressed", names=["a.example"]).certificate, KEY_PLACE, spki), spki
 
 
 def purposes(*oids: x509.ObjectIdentifier) -> Extra:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from monitord import pki
+from monitord.pinning.cadence import cadence_of
+from monitord.pinning.certificate import KeyType
 from monitord.pinning.evidence import (
     DnsAnswer,
     LoggedCertificate,
@@ -17,6 +20,7 @@ from monitord.pinning.evidence import (
     StagedChain,
     StoreChange,
 )
+from monitord.pinning.history import History
 from monitord.pinning.incident import Severity
 from monitord.pinning.pins import Client
 from monitord.pinning.prediction import Cause
@@ -26,6 +30,7 @@ from tests.pinning.endpoint import (
     BEGAN,
     DAY,
     FOREIGN,
+    HOST,
     INTER,
     LEAF,
     NOW,
@@ -40,7 +45,12 @@ from tests.pinning.endpoint import (
     logged,
     pin_of,
     renewals,
+    seen,
 )
+from tests.support.exchanged import VALIDITY_PLACE, validity, with_part
+
+if TYPE_CHECKING:
+    from monitord.pinning.observation import Observation
 
 
 def test_a_leaf_pin_is_at_risk_from_the_renewal_not_from_the_expiry() -> None:
@@ -144,6 +154,33 @@ def test_a_revoked_intermediate_takes_its_pin_with_it() -> None:
     signals = Signals(revoked=(Revocation(INTER.certificate.sha256, NOW),))
     assert Endpoint(signals=signals).predict(pin_of(INTER), SPARE)[Cause.REVOKED].alerts
     assert Cause.REVOKED not in Endpoint(signals=signals).predict(pin_of(ROOT), SPARE)
+
+
+def test_a_revoked_issuer_of_the_issuer_takes_its_pin_with_it_too() -> None:
+    """It is replaced as well as what it has issued; the root above it stays."""
+    upper = pki.issue("Upper", issuer=ROOT)
+    lower = pki.issue("Lower", issuer=upper)
+    chain = (leaf(lower), lower, upper)
+    signals = Signals(revoked=(Revocation(upper.certificate.sha256, NOW),))
+    assert Endpoint(chain, signals=signals).predict(pin_of(upper), SPARE)[Cause.REVOKED].alerts
+    assert Cause.REVOKED not in Endpoint(chain, signals=signals).predict(pin_of(ROOT), SPARE)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [(BEGAN, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)), (datetime(1, 1, 1, tzinfo=UTC), BEGAN + 90 * DAY)],
+    ids=["without an end", "without a beginning"],
+)
+@pytest.mark.parametrize("place", ["leaf", "issuer", "beside"])
+def test_a_validity_to_the_edge_of_the_calendar_ends_no_forecast(begins: datetime, ends: datetime, place: str) -> None:
+    """RFC 5280 has 9999 for no end at all; a server may send whatever it likes, also beside its chain."""
+    usual = pki.issue(HOST, issuer=ROOT, names=[HOST] if place == "leaf" else [])
+    odd = pki.Issued(with_part(usual.certificate, VALIDITY_PLACE, validity(begins, ends), ROOT), usual.key)
+    issuer = odd if place == "issuer" else INTER
+    served = leaf(issuer)
+    chain = {"leaf": (odd, ROOT), "issuer": (served, odd), "beside": (served, INTER, odd)}[place]
+    Endpoint(chain).predict(pin_of(ROOT), SPARE)
+    Endpoint(chain).predict(pin_of(chain[0]), SPARE)
 
 
 def test_a_logged_certificate_that_meets_no_pin_will_break_when_deployed() -> None:
@@ -274,6 +311,22 @@ def test_an_overdue_renewal_makes_the_end_of_the_leaf_likely() -> None:
     assert Cause.LEAF_EXPIRY not in early or not early[Cause.LEAF_EXPIRY].alerts
 
 
+def test_what_one_type_of_key_does_says_nothing_about_the_other() -> None:
+    """Short ECDSA certificates beside a yearly RSA one: the latter is not overdue because the former come early."""
+    rsa = leaf(begins=BEGAN, days=365, key=pki.new_key("rsa"))
+    before = leaf(begins=BEGAN - 350 * DAY, days=365, key=pki.new_key("rsa"))
+    history = History()
+    earlier: tuple[Observation, ...] = ()
+    rounds: list[tuple[datetime, tuple[pki.Issued, ...]]] = [(BEGAN - 350 * DAY, (before,))]
+    rounds += [(begins, (rsa, leaf(begins=begins))) for begins in (BEGAN + number * 60 * DAY for number in range(6))]
+    for at, leaves in rounds:
+        observations = tuple(seen((one, INTER), at) for one in leaves)
+        history, earlier = history.after(at, observations, earlier), observations
+    learned = cadence_of(365 * DAY, KeyType.RSA, history)
+    assert learned.fraction == pytest.approx(350 / 365)
+    assert cadence_of(90 * DAY, KeyType.ECDSA, history).fraction == pytest.approx(60 / 90)
+
+
 def test_a_store_that_changed_foretells_its_relatives() -> None:
     """IOS 11.1: a beta's store has the new root, so the path will end there and the old pin will not match."""
     cross = pki.issue("Root", issuer=OTHER_ROOT, key=ROOT.key, ca=True)
@@ -299,6 +352,26 @@ def test_an_alias_that_moved_makes_a_foreign_certificate_a_migration() -> None:
     answers = (DnsAnswer(BEGAN, ("old-cdn.example",)), DnsAnswer(NOW, ("new-cdn.example",)))
     found = Endpoint(signals=Signals(logged=(entry,), dns=answers)).predict(pin_of(ROOT), SPARE)
     assert found[Cause.CT_ISSUED].confidence == pytest.approx(0.85)
+
+
+def test_an_alias_that_came_back_is_no_move() -> None:
+    """A name that leads to two places in turn, or a move that was taken back."""
+    entry = LoggedCertificate(certificates(leaf(FOREIGN, NOW), FOREIGN), NOW)
+    first, other = ("one.example",), ("two.example",)
+    answers = (DnsAnswer(BEGAN, first), DnsAnswer(NOW - 10 * DAY, other), DnsAnswer(NOW - 5 * DAY, first))
+    stayed, away, back = (
+        Endpoint(signals=Signals(logged=(entry,), dns=answers[:count])).predict(pin_of(ROOT), SPARE)[Cause.CT_ISSUED]
+        for count in (1, 2, 3)
+    )
+    assert back.confidence == stayed.confidence < away.confidence
+
+
+def test_a_good_chain_that_is_staged_counts_without_pins_too() -> None:
+    """The root will be distrusted, and the operator has shown a chain of another CA: nothing is left to warn of."""
+    rules = {ROOT.certificate.spki_sha256: Distrust(NOW + DAY, "mozilla")}
+    staged = Signals(staged=(StagedChain(certificates(leaf(FOREIGN, NOW), FOREIGN), NOW),))
+    assert Endpoint(distrusts=rules).predict()[Cause.DISTRUST].alerts
+    assert Cause.DISTRUST not in Endpoint(distrusts=rules, signals=staged).predict()
 
 
 def test_a_pin_set_that_ends_is_no_mismatch_unless_the_client_then_blocks() -> None:

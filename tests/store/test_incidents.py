@@ -67,6 +67,15 @@ async def test_handling_that_is_over_is_over_after_a_restart(store: Store, url: 
         await again.close()
 
 
+async def test_an_incident_that_somebody_handled_is_forgotten_like_any_other(store: Store) -> None:
+    """Some 400 days after its end, with what was done about it."""
+    step = opened()
+    await store.record([outcome(transitions=[handled(step, silenced_by="s1")])], [])
+    await store.record([outcome(transitions=[cleared(step, minute=5)])], [])
+    assert await store.prune_alerts(at(500 * 24 * 60)) == 1
+    assert await store.transitions_of(HOST, None, at(-1)) == []
+
+
 async def test_a_step_that_is_recorded_again_does_not_set_the_handling_back(store: Store) -> None:
     """The backlog may write what was written already, after newer steps."""
     first = handled(opened(), silenced_by="s1")
