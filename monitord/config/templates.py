@@ -94,6 +94,8 @@ def load_template(path: Path, content_type: str, samples: Iterable[tuple[str, Ma
         compiled = _Environment().compiled(source, str(path))
     except TemplateSyntaxError as error:
         raise TemplateError(f"{path}:{error.lineno}: {error.message}") from error
+    except (SyntaxError, RecursionError, ValueError, MemoryError) as error:  # of Python's compiler, behind Jinja's
+        raise TemplateError(f"{path}:1: it is nested too deeply, or has a number that is too long") from error
     template = Template(path, content_type, compiled)
     for name, values in samples:
         try:

@@ -210,7 +210,8 @@ class Cycle:
         self._backlog.add(outcome, self._docket.messages(steps))
         self._look_around(endpoint, observations, seen, steps)
         self._steady.pop(endpoint, None)
-        if not (seen is None or lore.suspects or self._docket.of(endpoint)):
+        current = self._settings is settings  # else it was judged by what is no longer in force
+        if current and not (seen is None or lore.suspects or self._docket.of(endpoint)):
             quiet = steady(outcome, settings.trust, settings.policy.horizon, self._basis(target), settings.quiet_for)
             if quiet is not None:
                 self._steady[endpoint] = quiet
@@ -308,7 +309,7 @@ class Cycle:
         known, target = self._steady.get(endpoint), self._settings.targets.get(endpoint)
         if known is None or target is None or not known.again(observations, self._basis(target), at):
             return None
-        vantage = self._vantage.again(endpoint, at)
+        vantage = self._vantage.again(endpoint, self._now())
         if vantage is None:
             return None
         self._vantage = vantage

@@ -58,11 +58,12 @@ class Foresight:
         self._subjects = Subjects()
         self._watch = SignalWatch(store, self._subjects, now=now, log=log, listener=self)
         self._sources = Sources(Fetcher(), prober, trust, spool_beside(store.path))
-        self.follow(configuration)
+        self._configuration = configuration
 
     async def load(self) -> None:
-        """Go on from what the store has. Raises MonitordError if it cannot be read."""
+        """Go on from what the store has, as since when sources fail. Raises MonitordError if it cannot be read."""
         await self._watch.load()
+        self.follow(self._configuration)
 
     def follow(self, configuration: Configuration) -> None:
         """Watch the endpoints of this configuration and ask the sources that it asks for, from now on."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitord.errors import MonitordError
+from monitord.store.faults import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 MAINTENANCE_SECONDS = 5.0
 WRITE_CHECK_SECONDS = 60.0
 PRUNE_SECONDS = 24 * 3600.0
-_STUCK_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """The jobs, each to be run by the scheduler; ``recorded`` is told what the store makes of it."""
+    """The jobs, each to be run by the scheduler; ``recorded`` is told what the store makes of it.
+
+    A store that has not answered for ``stuck_seconds`` counts as one that refuses.
+    """
 
     cycle: Cycle
     foresight: Foresight
@@ -37,6 +40,7 @@ class Upkeep:
     recorded: Callable[[MonitordError | None], None]
     log: Log
     now: Callable[[], datetime]
+    stuck_seconds: float = 120.0
 
     async def maintain(self) -> None:
         """Notice silences that begin or end, write what the store refused before, and look at the outbox."""
@@ -44,8 +48,7 @@ class Upkeep:
         self.cycle.review()
         self.metrics.silences(len(self.cycle.silences))
         self.metrics.tasks(len(asyncio.all_tasks()))
-        sentence = f"the store has not answered for {_STUCK_SECONDS:.0f} s; probing goes on; check the disk it is on"
-        alarm = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self.log.warning, sentence)
+        alarm = asyncio.get_running_loop().call_later(self.stuck_seconds, self._stuck)
         try:
             await self.cycle.flush()
             await self.foresight.flush()
@@ -56,6 +59,13 @@ class Upkeep:
         finally:
             alarm.cancel()
         self.metrics.outbox(pending, oldest)
+
+    def _stuck(self) -> None:
+        """Tell of a store that hangs, which raises nothing."""
+        seconds = f"{self.stuck_seconds:.0f} s"
+        sentence = f"the store has not answered for {seconds}; probing goes on; check the disk it is on"
+        self.log.warning(sentence)
+        self.recorded(StoreError(sentence))
 
     async def check_store(self) -> None:
         """Find out that the disk is full before something happens that must be written, and that it no longer is."""

@@ -9,7 +9,7 @@ from monitord.config.discovered import ListFault
 from monitord.config.document import read_capped
 from monitord.config.storeurl import store_file
 from monitord.discovery.files import PatternError, files_of
-from monitord.discovery.lists import Lists, SavedListsError, file_key, load_saved, read
+from monitord.discovery.lists import Lists, SavedListsError, file_key, http_key, load_saved, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,5 +67,5 @@ def know(configuration: Configuration) -> Known:
             lists.take(key, data, listed)
             faults += listed.faults
             warnings += listed.warnings
-    lists.keep([*order, *(key for key in kept if not key.is_file)])
+    lists.keep([*order, *map(http_key, settings.http_sd)])
     return Known(lists.found, tuple(faults), tuple(warnings))

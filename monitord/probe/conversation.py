@@ -47,8 +47,8 @@ class Conversation:
         loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = loop.create_future()
         timer = loop.call_at(deadline, self._end, TimeoutError())
-        self._readiness.watch(self._descriptor, WRITE, self._ready)
         try:
+            self._readiness.watch(self._descriptor, WRITE, self._ready)
             await self._done
         finally:
             timer.cancel()

@@ -73,10 +73,6 @@ class Unsaved:
         self._parcels: dict[str, _Parcel] = {}
         self._writing = asyncio.Lock()
 
-    def __len__(self) -> int:
-        """For how many sources something waits."""
-        return len(self._parcels)
-
     def add(self, source: str, changes: Changes, state: Mapping[str, str | None]) -> None:
         """Have these written with the next flush."""
         rows: dict[tuple[str, str], Row | None] = dict.fromkeys(changes.gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from monitord import pki
 from monitord.pinning.evidence import DnsAnswer, Signals
 from monitord.pinning.observation import FailureReason
 from monitord.pinning.steady import LONGEST
+from monitord.pinning.trust import TrustStore
 from monitord.pinning.verdict import Verdict
 from tests.cycle.bench import HOST, KEY
 
@@ -95,7 +97,23 @@ async def test_a_new_configuration_is_judged_at_once(bench: Bench) -> None:
     assert (await look(bench)).verdicts[0].verdict is Verdict.PIN_MISMATCH
 
 
-async def test_it_is_judged_anew_each_hour(bench: Bench) -> None:
+async def test_a_round_under_way_while_the_configuration_changes_stands_for_none_after_it(bench: Bench) -> None:
+    """It was judged by a trust store that is no longer in force; the next round is judged by the new one."""
+    bench.prober.script = [(bench.leaf,)]
+    bench.prober.gate = asyncio.Event()
+    under_way = asyncio.create_task(bench.cycle.run_round(KEY))
+    await bench.prober.waiting.wait()
+    other = TrustStore("test", [pki.issue("Other Root").certificate])
+    await bench.cycle.reconfigure(replace(bench.settings, trust={"test": other}))
+    bench.prober.gate.set()
+    before = await under_way
+    assert before is not None
+    after = await look(bench)
+    assert after.verdicts[0].verdict is not Verdict.OK
+    assert not stands_for(before, after)
+
+
+async def test_it_is_judged_anew_after_its_longest_time(bench: Bench) -> None:
     """A forecast moves with time."""
     first = await look(bench)
     assert stands_for(first, await look(bench, after=LONGEST - timedelta(seconds=1)))

@@ -19,7 +19,6 @@ from monitord.signals.source import SignalFault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LOG_LIST_URL = "https://www.gstatic.com/ct/log_list/v3/log_list.json"
 LIST_LIMIT = 16 * 1024 * 1024
 _READABLE = ("usable", "qualified", "readonly")
 _FROZEN = "readonly"
