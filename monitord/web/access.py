@@ -74,11 +74,6 @@ class Access:
         """Headers that every answer is to have."""
         return self._following.file.headers if self._following else {}
 
-    @property
-    def authenticates(self) -> bool:
-        """Whether there is a way to show who one is."""
-        return self._following is not None and self._following.file.authenticates
-
     def close(self) -> None:
         """Check no more logins."""
         self._executor.shutdown(wait=False, cancel_futures=True)

@@ -125,7 +125,8 @@ class Api:
 
     async def silences(self, _request: web.Request) -> web.Response:
         """The silences in force, those that end first first."""
-        return await self._json(lambda: [silence_entry(one) for one in self._knowledge.silences()])
+        silences = self._knowledge.silences()  # here, since what keeps them belongs to the event loop
+        return await self._json(lambda: [silence_entry(one) for one in silences])
 
     async def _found(self, state: str) -> list[Incident]:
         """Open incidents, those that ended in the last 30 days, or both."""

@@ -31,6 +31,7 @@ _AT_ONCE = 20
 _MOST_WAITING = 200
 _SCRAPE_TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds"
 _TIMEOUT_OFFSET = 0.5  # for the answer to arrive, as in blackbox_exporter
+_MOST_SECONDS = 28.0  # less than the listener gives any answer
 _LEAST_SECONDS = 0.1
 _ANY_PORT = 0
 
@@ -67,10 +68,12 @@ class Exporter:
         target = self._target(request)
         if isinstance(target, web.Response):
             return target
-        budget = self._budget(request)
+        clock = asyncio.get_running_loop().time
+        budget, began = self._budget(request), clock()
+        waits = self._places.locked()
         try:
             async with self._place(budget):
-                seen = await self._examiner.examine(target, budget)
+                seen = await self._examiner.examine(target, max(_LEAST_SECONDS, budget - (clock() - began) * waits))
         except TimeoutError:
             return plain("Too many probes at once; try again later.", HTTPStatus.SERVICE_UNAVAILABLE)
         registered = bool(self._examiner.find(target.host, target.port))
@@ -104,12 +107,12 @@ class Exporter:
         return stranger
 
     def _budget(self, request: web.Request) -> float:
-        """What the configuration allows, and less if the scraper waits for less."""
+        """What the configuration allows, and less where the scraper, or the listener, waits for less."""
         try:
             scrape = float(request.headers.get(_SCRAPE_TIMEOUT, "inf"))
         except ValueError:
             scrape = float("inf")
-        return max(_LEAST_SECONDS, min(self._examiner.timeout, scrape - _TIMEOUT_OFFSET))
+        return max(_LEAST_SECONDS, min(self._examiner.timeout, scrape - _TIMEOUT_OFFSET, _MOST_SECONDS))
 
     @asynccontextmanager
     async def _place(self, budget: float) -> AsyncIterator[None]:

@@ -71,8 +71,8 @@ class Following:
             return
         if (fresh.tls is None) != (self._tls is None):
             self._log.error("web.config_file turns TLS on or off; restart monitord for that to take effect")
-        self._file = fresh
         self._stamp = stamp if fresh.files == self._file.files else _stamp(fresh.files)
+        self._file = fresh
         self._log.info("web.config_file has changed and is followed")
 
 

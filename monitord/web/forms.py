@@ -101,7 +101,11 @@ class Forms:
         visitor = permitted(request)
         if request.content_type != "application/x-www-form-urlencoded":
             raise Refusal(plain("This takes what forms send.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE))
-        fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        try:
+            posted = await request.post()
+        except (LookupError, UnicodeDecodeError) as error:
+            raise Refusal(plain("This is not what forms send.", HTTPStatus.BAD_REQUEST)) from error
+        fields = {name: value for name, value in posted.items() if isinstance(value, str)}
         if not self._tokens.accepts(fields.get("token", ""), visitor):
             raise Refusal(plain(_STALE, HTTPStatus.FORBIDDEN))
         return visitor, fields

@@ -34,13 +34,17 @@ def permitted(request: web.Request) -> Visitor:
         raise Refusal(plain(_UNKNOWN, HTTPStatus.FORBIDDEN))
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    if site is not None:
-        ours = site in ("same-origin", "none")
-    else:
-        ours = origin is None or urlsplit(origin).netloc == request.host
+    ours = site in ("same-origin", "none") if site is not None else origin is None or _netloc(origin) == request.host
     if not ours:
         raise Refusal(plain(_FOREIGN, HTTPStatus.FORBIDDEN))
     return visitor
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 class Reloading:

@@ -163,6 +163,16 @@ async def test_what_cannot_be_done_is_said(company: Company, browser: aiohttp.Cl
     assert (status, said) == (409, "No incident 0001 is open; to see which are: monitord incidents.\n")
 
 
+@pytest.mark.parametrize(
+    ("data", "charset"), [(b"token=\xff", "utf-8"), (b"token=x", "nope")], ids=["no UTF-8", "no such charset"]
+)
+async def test_what_no_form_sends_is_refused(browser: aiohttp.ClientSession, data: bytes, charset: str) -> None:
+    """With a sentence, and no traceback in the log."""
+    headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+    async with browser.post(f"/incidents/{ONE}/acknowledge", data=data, headers=headers) as answer:
+        assert (answer.status, await answer.text()) == (400, "This is not what forms send.\n")
+
+
 async def test_too_much_is_refused(browser: aiohttp.ClientSession) -> None:
     """A form is short."""
     fields = {"token": await token_on(browser), "reason": "x" * 100_000}

@@ -94,6 +94,7 @@ async def test_who_shows_a_certificate_is_known(tmp_path: Path) -> None:
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec_Fetch_Site": "same-origin", "Origin": "https://monitor.example.com"}, 200),
         ({"Sec_Fetch_Site": "none"}, 200),
         ({"Origin": "http://monitor.example.com:9843", "Host": "monitor.example.com:9843"}, 200),
