@@ -73,6 +73,10 @@ class Unsaved:
         self._parcels: dict[str, _Parcel] = {}
         self._writing = asyncio.Lock()
 
+    def holds(self, source: str) -> bool:
+        """Whether something of this source waits."""
+        return source in self._parcels
+
     def add(self, source: str, changes: Changes, state: Mapping[str, str | None]) -> None:
         """Have these written with the next flush."""
         rows: dict[tuple[str, str], Row | None] = dict.fromkeys(changes.gone)

@@ -60,12 +60,16 @@ class Poll:
     ``state`` replaces what the source keeps for itself, key by key (None deletes a key); JSON-ready. Facts and state
     are written in one transaction, so that no fact is lost between the two. ``faults`` are sentences about parts that
     failed; what succeeded counts all the same. ``next_at``: not before then; the watch asks again at that time.
+    ``asked``: the source was asked, although neither facts nor state came of it. ``after_saving``: it is not to be
+    asked again before this is written, since it then lets go of what it was told.
     """
 
     next_at: datetime
     learned: tuple[Learned, ...] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    asked: bool = False
+    after_saving: bool = False
 
 
 class Source(Protocol):

@@ -81,6 +81,7 @@ class _Post:
     ended: float = 0.0
     subjects: Sequence[Subject] = ()
     broken: int = 0
+    after_saving: bool = False
     task: asyncio.Task[None] | None = None
 
 
@@ -92,6 +93,8 @@ class _Answer:
     learned: Sequence[Learned] = ()
     state: Mapping[str, str | None] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    asked: bool = False
+    after_saving: bool = False
 
 
 class SignalWatch:
@@ -180,6 +183,8 @@ class SignalWatch:
         for post in self._posts.values():
             if post.task is not None and not post.task.done():
                 continue
+            if post.after_saving and self._unsaved.holds(post.source.name.value):
+                continue
             # By whichever clock: the one may be set back, and the other stands still while the machine sleeps.
             due = post.due is None or now >= post.due or monotonic >= post.due_monotonic
             if due or (subjects is not post.subjects and monotonic >= post.ended + self._settle):
@@ -218,8 +223,9 @@ class SignalWatch:
         post.due = now + pause
         post.ended = asyncio.get_running_loop().time()
         post.due_monotonic = post.ended + pause.total_seconds()
+        post.after_saving = answer.after_saving
         changes = self._take_in(name, answer)
-        self._judge(post, answer, now, idle=not (answer.learned or answer.state))
+        self._judge(post, answer, now, idle=not (answer.learned or answer.state or answer.asked))
         if changes.noted or changes.gone:
             self._listener.kept(self._ledger.count())
         for host in changes.hosts:
@@ -242,7 +248,7 @@ class SignalWatch:
                 return _Answer(None, faults=(f"it had not answered after {self._deadline:g} s and was cut off",))
             self._log.error("a source of signals broke", source=name, exc_info=error)
             return _Answer(None, faults=(f"it broke ({type(error).__name__}), which is a bug of monitord",))
-        return _Answer(pause, poll.learned, texts, poll.faults)
+        return _Answer(pause, poll.learned, texts, poll.faults, poll.asked, poll.after_saving)
 
     def _take_in(self, name: str, answer: _Answer) -> Changes:
         """Keep what was learned, in memory and for the store."""

@@ -56,7 +56,8 @@ class HookSource:
             watched = await self._watching(subjects)
             learned = [one for chain, where in taken.chains for one in learned_of(chain, watched, now, where)]
         changed = {} if taken.handled == before else {_HANDLED: taken.handled or None}
-        return Poll(now + self._interval, tuple(learned), changed, join(taken.faults))
+        faults = join(taken.faults)
+        return Poll(now + self._interval, tuple(learned), changed, faults, asked=True, after_saving=True)
 
     def _take(self, before: Sequence[str], now: datetime) -> _Taken:
         taken = _Taken()
