@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LOOKS = 2
 _SPARE = "given by hand, not served when it was registered"
+_UNCOMPARED = "given by hand, what was served could not be compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,8 @@ def _noted(target: Target, wish: Wish, served: Served | None) -> list[NotedPin]:
             found.setdefault(pin, NotedPin(pin, f"{role}, {certificate.display_subject}"))
     for pin in wish.pins:
         live = served.find(pin) if served else None
-        note = f"{served.role_of(live)}, {live.display_subject}" if served and live else _SPARE
+        unserved = _SPARE if served else _UNCOMPARED
+        note = f"{served.role_of(live)}, {live.display_subject}" if served and live else unserved
         found.setdefault(pin, NotedPin(pin, note))
     return list(found.values())
 

@@ -36,6 +36,7 @@ STYLES = {Rating.OK: "green", Rating.WARNING: "yellow", Rating.CRITICAL: "bold r
 _MOST_NAMED = 5
 _PIN_WIDTH = 51  # "sha256/" and 44 characters of base64
 IS_PINNED, _IN_VAIN = "*", "!"
+_ELSEWHERE = "not where the client looks for that pin, so it does not count"
 _SIGNS = {Match.PINNED: IS_PINNED, Match.IN_VAIN: _IN_VAIN, Match.NONE: " "}
 _STANDINGS = {
     Standing.LIVE: "live",
@@ -181,7 +182,9 @@ def _certificates(judgement: Judgement, pinset: PinSet) -> Iterator[Text]:
     if IS_PINNED in marks.values():
         yield indented(f"  {IS_PINNED} is pinned")
     if _IN_VAIN in marks.values():
-        yield indented(f"  {_IN_VAIN} is pinned, but not where the client looks for that pin, so it does not count")
+        untrusted = judgement.verdict is Verdict.UNTRUSTED
+        why = "the chain is not trusted, so no pin counts" if untrusted else _ELSEWHERE
+        yield indented(f"  {_IN_VAIN} is pinned, but {why}")
 
 
 def mark(certificate: Certificate, judgement: Judgement, pinset: PinSet) -> str:

@@ -110,6 +110,8 @@ def unknown_key(key: str, known: Collection[str]) -> str:
     """What to say of a key that is none of those known here."""
     if key == "<<":
         return "merge keys (<<) are not supported; write the keys out"
+    if key in known:  # of the main file, in one that it includes
+        return f"the key {shown(key)} does not belong here; it stands in the main file, once"
     near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
     if near:
         return f"unknown key {shown(key)}; did you mean {near[0]!r}?"

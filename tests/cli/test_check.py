@@ -201,6 +201,16 @@ def test_a_whole_certificate_is_pinned_by_its_own_digest(world: World, register:
     assert str(world.renewed.certificate.certificate_pin) in updated.out
 
 
+def test_a_pin_on_an_untrusted_chain_does_not_count_for_that_reason(
+    world: World, register: Register, monitord: Monitord
+) -> None:
+    """The client does look at the leaf; it does not come to that."""
+    with world.serve() as server:
+        register(server.port, world.leaf.certificate.pin, host="other.example.test")
+        text = monitord("check").out
+    assert "! is pinned, but the chain is not trusted, so no pin counts" in text
+
+
 def test_without_host_everything_registered_is_checked(world: World, register: Register, monitord: Monitord) -> None:
     """And the summary counts over all."""
     with world.serve() as server:

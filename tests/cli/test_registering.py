@@ -165,6 +165,8 @@ def test_what_is_not_trusted_is_not_registered(world: World, home: Path, monitor
         forced = monitord("add", place, "--force", "--pin", UNKNOWN_PIN)
     assert forced.code == 0
     assert registered_pins(home) == [UNKNOWN_PIN]
+    (written,) = (home / "domains.d").iterdir()
+    assert "given by hand, what was served could not be compared" in written.read_text("utf-8")
 
 
 def test_force_needs_given_pins(monitord: Monitord) -> None:
